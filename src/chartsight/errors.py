@@ -1,0 +1,77 @@
+"""One error for everything a user can cause: what was found, what was expected, where, and what to do.
+
+The command line prints it as one line and exits with 2; a traceback is a bug. Values of patients (names, results, free
+text) never stand in a message; identifiers of rows and files may.
+"""
+
+from __future__ import annotations
+
+
+class ChartsightError(Exception):
+    """A mistake that the caller can mend.
+
+    Args:
+        code: Stable, kebab-case, for programs: ``missing-file``.
+        where: File, table, column, key or argument.
+        found: What stands there, without patient values.
+        expected: What should stand there; empty when `found` says it all.
+        hint: What to do next; empty when it is obvious.
+    """
+
+    exit_code = 2
+
+    def __init__(self, code: str, where: object, found: str, expected: str = "", hint: str = "") -> None:
+        self.code = code
+        self.where = str(where)
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.found}"
+        if self.expected:
+            line += f"; expected {self.expected}"
+        if self.hint:
+            line += f" ({self.hint})"
+        return " ".join(line.split())
+
+    def as_dict(self) -> dict[str, str]:
+        """The five facts, for ``--json``."""
+        return {
+            "code": self.code,
+            "where": self.where,
+            "found": self.found,
+            "expected": self.expected,
+            "hint": self.hint,
+        }
+
+
+class OutputError(ChartsightError):
+    """An output that cannot be written: it exists, its folder does not, or the disk is full."""
+
+
+class RecordError(ChartsightError):
+    """Source tables or a record that cannot be read."""
+
+
+class FilmError(ChartsightError):
+    """A film (any image) that cannot be read."""
+
+
+class QuestionError(ChartsightError):
+    """Questions that cannot be built, read or split."""
+
+
+class RecipeError(ChartsightError):
+    """A recipe with an unknown key, a wrong type or an impossible value."""
+
+
+class CheckpointError(ChartsightError):
+    """A model folder that cannot be loaded exactly."""
+
+
+class GateError(ChartsightError):
+    """A check that stops the run although nobody mistyped: leakage, parity, an image that is not looked at."""
+
+    exit_code = 3

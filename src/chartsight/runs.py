@@ -1,0 +1,222 @@
+"""Outputs that appear whole or not at all, and the manifest (`run.json`) that stands beside each.
+
+    with new_output(Path("record.duckdb")) as partial:      # a hidden sibling; renamed at the end, removed on failure
+        build(partial)
+    run.write(...)
+
+Every verb writes new files and one manifest; no verb edits its input.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from chartsight import __version__
+from chartsight.errors import OutputError
+from chartsight.schema import SCHEMA_VERSION, Pairing, Terms
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+RECORDED_PACKAGES = ("duckdb", "numpy", "peft", "pillow", "pyarrow", "torch", "transformers")
+
+
+@contextmanager
+def new_output(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A place to build `path` in: renamed to `path` when the block ends, removed when it fails.
+
+    Args:
+        path: The file or folder to appear. The block creates it (a folder: `partial.mkdir()`).
+        replace: Replace an existing output instead of refusing it.
+
+    Raises:
+        OutputError: `path` exists, its parent is no folder, or the disk fills up on the way.
+    """
+    path = Path(path)
+    if path.exists() and not replace:
+        raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")
+    if path.parent.exists() and not path.parent.is_dir():
+        raise OutputError("no-folder", path.parent, "is a file", "a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    remove(partial)
+    try:
+        yield partial
+        if replace:
+            remove(path)
+        partial.rename(path)
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise disk_full(path) from error
+        raise
+    finally:
+        remove(partial)
+
+
+def disk_full(path: Path) -> OutputError:
+    """The one line for a full disk; nothing half-written is left behind."""
+    return OutputError(
+        "disk-full", path, "the disk is full or a quota is reached", hint="free some space; nothing was written"
+    )
+
+
+def remove(path: Path) -> None:
+    """Nothing at `path` any more, file or folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`value` as readable JSON with sorted keys, replaced in one step."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n", "utf-8")
+    partial.replace(path)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_path(output: Path) -> Path:
+    """Where an output's manifest stands: inside a folder, beside a file (`record.duckdb` → `record.duckdb.run.json`)."""
+    return output / "run.json" if output.is_dir() else output.with_name(output.name + ".run.json")
+
+
+@dataclass
+class Run:
+    """One run of one verb: filled while it works, written at its end.
+
+    `dropped` counts rows by reason; `dropped_rows` lists where they were (file and row number, never their content),
+    at most `LISTED` of each reason.
+    """
+
+    verb: str
+    config: Mapping[str, Any]
+    seed: int | None = None
+    terms: Terms | None = None
+    pairing: Pairing | None = None
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+    dropped_rows: list[dict[str, Any]] = field(default_factory=list)
+    parent_runs: list[str] = field(default_factory=list)
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    started: str = field(default_factory=lambda: now())
+
+    LISTED = 1000
+
+    def read(self, path: Path, rows: int | None = None) -> None:
+        """Note an input file with its digest."""
+        self.inputs.append({"path": str(path), "sha256": sha256_file(path) if path.is_file() else None, "rows": rows})
+
+    def drop(self, reason: str, where: object, row: int | str | None = None, count: int = 1) -> None:
+        """Note rows that were left out, and where they were."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
+        if self.dropped[reason] <= self.LISTED:
+            self.dropped_rows.append({"reason": reason, "where": str(where), "row": row})
+
+    def write(self, output: Path, status: str = "done") -> Path:
+        """The manifest of `output`, written beside or inside it."""
+        path = manifest_path(output)
+        write_json(
+            path,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "run_id": self.run_id,
+                "verb": self.verb,
+                "argv": sys.argv,
+                "config": self.config,
+                "inputs": self.inputs,
+                "outputs": self.outputs,
+                "versions": package_versions(),
+                "git": git_commit(),
+                "machine": machine(),
+                "seed": self.seed,
+                "started": self.started,
+                "finished": now(),
+                "status": status,
+                "terms": self.terms,
+                "pairing": self.pairing,
+                "counts": {"kept": self.kept, "dropped": self.dropped},
+                "dropped_rows": self.dropped_rows,
+                "parent_runs": self.parent_runs,
+            },
+        )
+        return path
+
+
+def now() -> str:
+    """The wall clock in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_manifest(output: Path) -> dict[str, Any] | None:
+    """The manifest of an output, or None when it has none."""
+    path = manifest_path(output)
+    if not path.is_file():
+        return None
+    manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if manifest.get("schema_version", 0) > SCHEMA_VERSION:
+        raise OutputError(
+            "newer-schema", path, f"schema_version {manifest['schema_version']}", f"at most {SCHEMA_VERSION}",
+            "upgrade chartsight",
+        )  # fmt: skip
+    return manifest
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of chartsight, Python and the packages that can move a result."""
+    versions = {"chartsight": __version__, "python": platform.python_version()}
+    for name in RECORDED_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that chartsight runs from, with `+` when it has uncommitted changes; None in a wheel."""
+    top = Path(__file__).parents[2]
+    if not (top / ".git").exists():
+        return None
+    try:
+        head = subprocess.run(["git", "-C", str(top), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        dirty = subprocess.run(
+            ["git", "-C", str(top), "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores that this process may use, memory, in words."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    described: dict[str, Any] = {"system": platform.system(), "processor": platform.machine(), "cores": cores}
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        if names:
+            described["processor"] = names[0]
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        described["memory_gib"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    return described
