@@ -1,0 +1,1 @@
+"""Films: reading, padding, the film index and the film cache."""
