@@ -1,0 +1,178 @@
+"""Rows that share their film: all questions of one film in one row, each blind to the others.
+
+    row        p0 p1 # # # # \\n | q1 q1 a1 a1 | q2 q2 q2 a2 | ...      (# = image feature)
+    branch     0                | 1           | 2           |
+    position   0 ... P-1        | P P+1 ...   | P P+1 ...   |          every branch restarts at P
+    sees       branch 0 and its own branch, causally: mask[i, j] = j <= i and branch[j] in {0, branch[i]}
+    kept       the position before each answer token and before its EOS (EOS itself is never an input)
+
+Exactly the loss and gradients of one row a question (tests/training/test_rows.py), at a fraction of the tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chartsight.errors import QuestionError
+from chartsight.vlm.answering import common_prefix_length
+
+
+@dataclass(frozen=True)
+class TokenisedQuestion:
+    """One question as ids.
+
+    Args:
+        question_id: For errors.
+        prompt_ids: BOS through the last token before the answer.
+        answer_ids: The answer through EOS; all of it carries loss.
+    """
+
+    question_id: str
+    prompt_ids: tuple[int, ...]
+    answer_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FilmRow:
+    """One film's questions as one row of T tokens.
+
+    Args:
+        image_id: Whose features fill the image positions; None for a row without a film.
+        input_ids: [T].
+        position_ids: [T]; every branch restarts after the prefix.
+        branch: [T]; 0 is the prefix.
+        kept: Indices into the row whose next token is an answer token, ascending, [N].
+        targets: That next token, [N].
+        question_of_target: Which question of this row it belongs to, 0 to K - 1, [N].
+        n_questions: K.
+    """
+
+    image_id: str | None
+    input_ids: tuple[int, ...]
+    position_ids: tuple[int, ...]
+    branch: tuple[int, ...]
+    kept: tuple[int, ...]
+    targets: tuple[int, ...]
+    question_of_target: tuple[int, ...]
+    n_questions: int
+
+
+def build_row(image_id: str | None, questions: Sequence[TokenisedQuestion], image_token_id: int) -> FilmRow:
+    """One row of all `questions`, which ask about the same film.
+
+    Raises:
+        QuestionError: The prompts part ways before the last image token: they are not about the same film.
+    """
+    prompts = [question.prompt_ids for question in questions]
+    length = common_prefix_length(prompts) if len(prompts) > 1 else len(prompts[0]) - 1
+    prefix = prompts[0][:length]
+    for question in questions:
+        if image_token_id in question.prompt_ids[length:]:
+            raise QuestionError("image-in-branch", question.question_id, "its film stands after the shared beginning")
+    ids, positions, branch = list(prefix), list(range(length)), [0] * length
+    kept: list[int] = []
+    targets: list[int] = []
+    owner: list[int] = []
+    for index, question in enumerate(questions):
+        own = question.prompt_ids[length:]
+        inputs = own + question.answer_ids[:-1]
+        first = len(ids) + len(own) - 1
+        kept += range(first, first + len(question.answer_ids))
+        targets += question.answer_ids
+        owner += [index] * len(question.answer_ids)
+        ids += inputs
+        positions += range(length, length + len(inputs))
+        branch += [index + 1] * len(inputs)
+    return FilmRow(
+        image_id, tuple(ids), tuple(positions), tuple(branch), tuple(kept), tuple(targets), tuple(owner), len(questions)
+    )
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Rows side by side, padded on the right.
+
+    Args:
+        image_ids: One a row; empty when the rows have no film.
+        input_ids: int64 [B, T].
+        position_ids: int64 [B, T].
+        attention_mask: bool [B, 1, T, T] (true = may look), or bool [B, T] when every row has a single branch.
+        logits_to_keep: bool [B, T], true at N positions.
+        targets: int64 [N], in reading order of `logits_to_keep`.
+        question_of_target: int64 [N], numbered over the batch.
+        n_questions: Over the batch.
+    """
+
+    image_ids: tuple[str, ...]
+    input_ids: Tensor
+    position_ids: Tensor
+    attention_mask: Tensor
+    logits_to_keep: Tensor
+    targets: Tensor
+    question_of_target: Tensor
+    n_questions: int
+
+
+def branch_mask(branch: Tensor, is_token: Tensor) -> Tensor:
+    """Who may look at whom: bool [B, 1, T, T].
+
+    A token sees the prefix (branch 0) and its own branch, never the future. Padding sees itself only, because a row of
+    the softmax without any position is NaN.
+
+        branch  0 0 1 1 2        token 4 (branch 2) sees 0, 1 and itself
+        sees    x x . . x
+
+    Args:
+        branch: int [B, T].
+        is_token: bool [B, T], false at padding.
+    """
+    length = branch.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=branch.device).tril()
+    own = branch[:, None, :] == branch[:, :, None]
+    prefix = (branch == 0)[:, None, :]
+    mask = causal & (own | prefix) & is_token[:, None, :]
+    return (mask | torch.eye(length, dtype=torch.bool, device=branch.device))[:, None]
+
+
+def collate_rows(rows: Sequence[FilmRow], pad_id: int) -> RowBatch:
+    """The rows as one batch.
+
+    Raises:
+        QuestionError: A row without a single answer token: it would teach nothing and say nothing.
+    """
+    width = max(len(row.input_ids) for row in rows)
+    shape = (len(rows), width)
+    ids = torch.full(shape, pad_id)
+    positions, branch = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    is_token, keep = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+    targets: list[int] = []
+    owner: list[int] = []
+    n_questions = 0
+    for index, row in enumerate(rows):
+        if not row.targets:
+            raise QuestionError("nothing-supervised", row.image_id or "row", "has no answer token")
+        length = len(row.input_ids)
+        ids[index, :length] = torch.tensor(row.input_ids)
+        positions[index, :length] = torch.tensor(row.position_ids)
+        branch[index, :length] = torch.tensor(row.branch)
+        is_token[index, :length] = True
+        keep[index, list(row.kept)] = True
+        targets += row.targets
+        owner += [n_questions + question for question in row.question_of_target]
+        n_questions += row.n_questions
+    # A single branch is ordinary causal attention: the fast kernels need no explicit mask.
+    single = all(row.n_questions == 1 for row in rows)
+    return RowBatch(
+        image_ids=tuple(row.image_id for row in rows if row.image_id is not None),
+        input_ids=ids,
+        position_ids=positions,
+        attention_mask=is_token if single else branch_mask(branch, is_token),
+        logits_to_keep=keep,
+        targets=torch.tensor(targets),
+        question_of_target=torch.tensor(owner),
+        n_questions=n_questions,
+    )

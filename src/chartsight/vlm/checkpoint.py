@@ -1,0 +1,228 @@
+"""Model folders: what stands in one, loading it exactly, and the fingerprint by which its answers are stored.
+
+A folder holds either whole weights (`model.safetensors`) or a PEFT adapter (`adapter_model.safetensors`), a tokenizer
+(whole weights only), and always a card, `chartsight.json`. An adapter's card names its base and the base's fingerprint;
+another base, template or preprocessing is refused, because a model that is asked otherwise than it was taught answers
+worse without saying so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chartsight.errors import CheckpointError
+from chartsight.runs import sha256_file, write_json
+from chartsight.schema import SCHEMA_VERSION, Pairing, Terms
+from chartsight.vlm.preprocessing import FilmPreprocessing
+from chartsight.vlm.prompts import prompt_template
+from chartsight.vlm.tokens import PromptTokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
+
+CARD = "chartsight.json"
+ADAPTER = "adapter_model.safetensors"
+SHIPPED = Path(__file__).parents[1] / "models"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model folder says of itself.
+
+    Args:
+        name: For reports.
+        description: One sentence; says "stand-in" when the model is one.
+        template: Of `prompts.TEMPLATES`.
+        preprocessing: See there.
+        image_tokens: Features of one film.
+        reads_film: False for a text-only twin: it is asked without the film.
+        base: Name or path of the base model; None for whole weights.
+        base_fingerprint: What the base must be.
+        terms: The strictest of everything that it learned from.
+        pairing: Likewise.
+        answers: How sets are written: items joined by this, `empty_set` for none.
+    """
+
+    name: str
+    description: str
+    template: str
+    preprocessing: FilmPreprocessing
+    image_tokens: int
+    reads_film: bool = True
+    base: str | None = None
+    base_fingerprint: str | None = None
+    terms: Terms = "synthetic"
+    pairing: Pairing = "real"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON of the card, with its schema version."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+
+@dataclass
+class Vlm:
+    """A model ready to answer or to be trained.
+
+    `model` is a `LlavaForConditionalGeneration` with any adapter merged into it.
+    """
+
+    model: LlavaForConditionalGeneration
+    tokenizer: PreTrainedTokenizerBase
+    card: ModelCard
+    fingerprint: str
+
+    @cached_property
+    def prompts(self) -> PromptTokenizer:
+        """Token ids of prompts and answers as this model was taught them."""
+        return PromptTokenizer(
+            self.tokenizer,
+            prompt_template(self.card.template),
+            self.model.config.image_token_id,
+            self.card.image_tokens,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self.model.device
+        return device
+
+
+def model_folder(name_or_path: str | Path) -> Path:
+    """The folder of a shipped model (`starter`, `starter-med`), of a path, or of the result of a training run.
+
+    Raises:
+        CheckpointError: There is no such model; the line lists the shipped ones.
+    """
+    shipped = SHIPPED / str(name_or_path)
+    for candidate in (Path(name_or_path), Path(name_or_path) / "model", shipped):
+        if (candidate / CARD).is_file():
+            return candidate
+    names = ", ".join(list_models()) or "none"
+    raise CheckpointError(
+        "no-model", name_or_path, f"no model folder (a folder with {CARD})", f"a path or a shipped model: {names}"
+    )
+
+
+def list_models() -> dict[str, ModelCard]:
+    """Cards of the models that are shipped with the package, by name."""
+    return {folder.parent.name: read_card(folder.parent) for folder in sorted(SHIPPED.glob(f"*/{CARD}"))}
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder.
+
+    Raises:
+        CheckpointError: It is missing, newer than this version, or has unknown or missing keys.
+    """
+    path = folder / CARD
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError("no-card", path, "is missing", "a card beside the weights") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise CheckpointError("bad-card", path, "is no JSON", "a card written by chartsight") from None
+    version = stored.pop("schema_version", 0)
+    if version > SCHEMA_VERSION:
+        raise CheckpointError("newer-schema", path, f"schema_version {version}", f"at most {SCHEMA_VERSION}")
+    try:
+        preprocessing = stored.pop("preprocessing")
+        preprocessing["mean"], preprocessing["std"] = tuple(preprocessing["mean"]), tuple(preprocessing["std"])
+        return ModelCard(preprocessing=FilmPreprocessing(**preprocessing), **stored)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError("bad-card", path, f"keys do not fit: {error}", "a card written by chartsight") from None
+
+
+def fingerprint(folder: Path) -> str:
+    """Digest of everything in the folder that can move an answer: weights, configuration, tokenizer, card."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*")):
+        if path.suffix in {".safetensors", ".json", ".model"} and path.name not in {"run.json", CARD}:
+            digest.update(f"{path.name}:{sha256_file(path)}\n".encode())
+    card = read_card(folder)
+    # The base is identified by its fingerprint; where it lies does not matter. Name and description move nothing.
+    decisive = replace(card, name="", description="", base=None).as_dict()
+    digest.update(json.dumps(decisive, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = True) -> Vlm:
+    """A model with its tokenizer and card, in float32, ready to answer.
+
+    Args:
+        name_or_path: A shipped name, a model folder, or a training run's folder.
+        device: cpu, cuda, cuda:1, ...
+        merge: Fold an adapter into the weights (the answers are those of the adapter up to rounding).
+
+    Raises:
+        CheckpointError: A missing folder, weight, or base; another base than the adapter was trained on.
+    """
+    import torch
+    from transformers import AutoTokenizer, LlavaForConditionalGeneration
+
+    from chartsight.vlm import film_tower  # noqa: F401  registers the starter's tower with transformers
+
+    folder = model_folder(name_or_path)
+    card = read_card(folder)
+    own = fingerprint(folder)
+    if card.base is not None:
+        base = load_vlm(_base_folder(folder, card), device)
+        if base.fingerprint != card.base_fingerprint:
+            raise CheckpointError(
+                "other-base", folder, f"its base {card.base} has fingerprint {base.fingerprint}",
+                str(card.base_fingerprint), "train again, or point `base` in the card to the base it was trained on",
+            )  # fmt: skip
+        model = _with_adapter(base.model, folder, merge=merge)
+        return Vlm(model.eval(), base.tokenizer, card, own)
+    model, report = LlavaForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
+    )
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if keys := sorted(map(str, report.get(kind) or ())):
+            raise CheckpointError("other-weights", folder, f"{kind.replace('_', ' ')}: {', '.join(keys[:4])}", "none")
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return Vlm(model.to(device).eval(), tokenizer, card, own)
+
+
+def _base_folder(folder: Path, card: ModelCard) -> str | Path:
+    beside = folder / str(card.base)  # a relative base is relative to the adapter
+    return beside if (beside / CARD).is_file() else str(card.base)
+
+
+def _with_adapter(
+    model: LlavaForConditionalGeneration, folder: Path, *, merge: bool
+) -> LlavaForConditionalGeneration:
+    from peft import PeftModel
+    from safetensors import safe_open
+
+    adapted = PeftModel.from_pretrained(model, folder)
+    with safe_open(folder / ADAPTER, "pt") as stored:
+        wanted = {key.replace(".weight", "") for key in stored.keys()}  # noqa: SIM118  safe_open is no mapping
+    held = {name.replace(".default", "").replace(".weight", "") for name, _ in adapted.named_parameters()}
+    held |= {name.replace(".modules_to_save", "") for name in held}
+    if missing := sorted(key for key in wanted if key not in held):
+        # A key that matches nothing would leave the base unchanged without a word.
+        raise CheckpointError("adapter-unmatched", folder, f"{len(missing)} keys match nothing: {missing[0]}", "none")
+    return adapted.merge_and_unload() if merge else adapted
+
+
+def save_vlm(vlm: Vlm, folder: Path, dtype: torch.dtype | None = None) -> None:
+    """Whole weights, tokenizer and card into `folder` (created).
+
+    Args:
+        vlm: With any adapter merged.
+        folder: Does not exist yet.
+        dtype: Of the stored weights; None keeps the model's. bfloat16 halves the file.
+    """
+    import copy
+
+    model = vlm.model if dtype is None else copy.deepcopy(vlm.model).to(dtype)
+    model.save_pretrained(folder)
+    vlm.tokenizer.save_pretrained(folder)
+    write_json(folder / CARD, vlm.card.as_dict())

@@ -1,0 +1,89 @@
+"""How a question becomes the text that a model reads. One template a family, the same in training and in answering.
+
+    vicuna_v1   <s>A chat between ... USER: <image>\\n{question} ASSISTANT: {answer}</s>
+    starter     <s>USER: <image>\\n{question} ASSISTANT: {answer}</s>
+
+Source: conversation templates of haotian-liu/LLaVA c121f04 (`vicuna_v1`) and microsoft/LLaVA-Med d406e3f
+(`mistral_instruct`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from chartsight.errors import CheckpointError
+
+IMAGE_MARKER = "<image>"
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """The fixed text around one question and its answer; BOS and EOS come from the tokenizer.
+
+    Args:
+        name: As stored in the checkpoint's card.
+        system: What stands first, with the space that ends it.
+        before_image: From the system sentence to the image.
+        after_image: Between the image and the question; left out when there is no image.
+        after_question: From the question to the answer, without a trailing space.
+        after_answer: Between the answer and EOS.
+    """
+
+    name: str
+    system: str
+    before_image: str
+    after_image: str
+    after_question: str
+    after_answer: str = ""
+
+    def render(self, question: str, n_images: int) -> str:
+        """The prompt as text, through the last character before the answer."""
+        images = (IMAGE_MARKER + self.after_image) * n_images
+        return f"{self.system}{self.before_image}{images}{question.strip()}{self.after_question}"
+
+    def digest(self) -> str:
+        """Hex digest of everything above: stored with an adapter, compared on load."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+TEMPLATES: Mapping[str, PromptTemplate] = {
+    template.name: template
+    for template in (
+        PromptTemplate(
+            name="vicuna_v1",
+            system=(
+                "A chat between a curious user and an artificial intelligence assistant. "
+                "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+            ),
+            before_image="USER: ",
+            after_image="\n",
+            after_question=" ASSISTANT:",
+        ),
+        PromptTemplate(
+            name="mistral_instruct",
+            system="",
+            before_image="[INST] ",
+            after_image="\n",
+            after_question=" [/INST]",
+            after_answer=" ",
+        ),
+        PromptTemplate(
+            name="starter", system="", before_image="USER: ", after_image="\n", after_question=" ASSISTANT:"
+        ),
+    )
+}
+
+
+def prompt_template(name: str) -> PromptTemplate:
+    """The template called `name`.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    try:
+        return TEMPLATES[name]
+    except KeyError:
+        raise CheckpointError("unknown-template", "prompt template", repr(name), " or ".join(TEMPLATES)) from None
