@@ -1,0 +1,78 @@
+"""What every finding says about itself: where it may stand, how it changes the anatomy, what it adds to the film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from chartsight.errors import ChartsightError
+from chartsight.hospital.anatomy import Anatomy
+from chartsight.hospital.film_request import Box, PlantedFinding
+from chartsight.hospital.strokes import Plane, as_plane, stretch
+from chartsight.hospital.tissue import Layers
+
+
+class DrawingError(ChartsightError):
+    """A finding that cannot be drawn as asked."""
+
+
+def unchanged(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
+    """The anatomy as it is: most findings add to a film without moving its edges."""
+    return anatomy
+
+
+@dataclass(frozen=True)
+class FindingDrawing:
+    """How one attribute is drawn.
+
+    Args:
+        places: The object in which it is drawn -> all objects that it touches, itself first. These are the `objects`
+            of a `PlantedFinding`.
+        draw: Adds the finding to the layers; returns the box of what it changed, as fractions of the film.
+        reshape: Changes the anatomy before the film is drawn.
+    """
+
+    places: Mapping[str, tuple[str, ...]]
+    draw: Callable[[Layers, Anatomy, PlantedFinding, np.random.Generator], Box]
+    reshape: Callable[[Anatomy, PlantedFinding], Anatomy] = unchanged
+
+
+def side_of(planted: PlantedFinding) -> int:
+    """+1 when the finding stands in an object of the patient's left, -1 of the right."""
+    return -1 if planted.objects[0].startswith("right ") else 1
+
+
+def on_either_side(*parts: str) -> dict[str, tuple[str, ...]]:
+    """Places on the left and on the right: the parts touched, the first being where the finding is drawn."""
+    return {f"{side} {parts[0]}": tuple(f"{side} {part}" for part in parts) for side in ("left", "right")}
+
+
+def on_both_sides(*parts: str) -> dict[str, tuple[str, ...]]:
+    """Places of a finding that is always bilateral; it is strongest on the side of the first object."""
+    return {
+        f"{first} {parts[0]}": tuple(f"{side} {part}" for part in parts for side in (first, second))
+        for first, second in (("left", "right"), ("right", "left"))
+    }
+
+
+def lung_box(anatomy: Anatomy, side: int, y1: float, y2: float, margin: float = 0.0) -> Box:
+    """The box of a lung between two heights, as fractions of the film."""
+    lung = anatomy.lung(side)
+    ends = [anatomy.x(side, d, y) for d in (lung.medial - margin, lung.width + margin) for y in (y1, y2)]
+    return (min(ends), y1 - margin, max(ends), y2 + margin)
+
+
+def joined(*boxes: Box) -> Box:
+    """The smallest box around all."""
+    x1, y1, x2, y2 = zip(*boxes, strict=True)
+    return (min(x1), min(y1), max(x2), max(y2))
+
+
+def clouds(rng: np.random.Generator, size_px: int, across: int) -> Plane:
+    """Smooth patches between 0 and 1, `across` of them to a film, float32 [N, N]."""
+    points = max(across, 4)
+    coarse = as_plane(rng.random((points, points)))
+    fine = as_plane(rng.random((2 * points, 2 * points)))
+    return np.float32(0.65) * stretch(coarse, size_px) + np.float32(0.35) * stretch(fine, size_px)

@@ -1,0 +1,43 @@
+"""Hyperaeration: long dark lungs, flat low diaphragm, narrow heart, few vessels outwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from chartsight.hospital.anatomy import Anatomy, Hemithorax
+from chartsight.hospital.film_request import Box, PlantedFinding
+from chartsight.hospital.findings.drawing import FindingDrawing, joined, lung_box, on_both_sides
+from chartsight.hospital.tissue import Layers
+
+
+def flatten_diaphragm(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
+    """The diaphragm lower and flatter, the heart longer and narrower."""
+    severity = planted.severity
+
+    def inflated(lung: Hemithorax) -> Hemithorax:
+        fall = (lung.angle_y - lung.dome_y) * (1 - 0.62 * severity)
+        angle_y = min(lung.angle_y + 0.055 * severity, 0.93)
+        return replace(lung, dome_y=angle_y - fall, angle_y=angle_y)
+
+    heart = anatomy.heart
+    heart = replace(
+        heart, left=heart.left * (1 - 0.13 * severity), right=heart.right * (1 - 0.10 * severity),
+        bottom_y=heart.bottom_y + 0.05 * severity,
+    )  # fmt: skip
+    return replace(anatomy, left=inflated(anatomy.left), right=inflated(anatomy.right), heart=heart)
+
+
+def draw_hyperaeration(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+    """More air and thinner markings in lungs that are already long."""
+    severity = planted.severity
+    inside = np.maximum(layers.lungs[1], layers.lungs[-1])
+    layers.air += np.float32(0.09 * severity) * inside * (layers.air > 0.3)
+    np.clip(layers.air, 0, 0.93, out=layers.air)
+    layers.vessels *= np.float32(1 - 0.30 * severity)
+    return joined(*(lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.02)
+                    for side in (1, -1)))  # fmt: skip
+
+
+HYPERAERATION = FindingDrawing(on_both_sides("lung", "hemidiaphragm"), draw_hyperaeration, flatten_diaphragm)

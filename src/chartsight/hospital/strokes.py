@@ -1,0 +1,176 @@
+"""The pens of the renderer: soft edges, bands, lines and blobs on a square film, in float32.
+
+Coordinates are fractions of the film: x to the right, y downwards, both 0 to 1, so that a drawing has no resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pixel centres of a film: `x` float32 [1, N] and `y` float32 [N, 1], which broadcast to [N, N]."""
+
+    size_px: int
+    x: Plane = field(init=False, repr=False)
+    y: Plane = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        centres = ((np.arange(self.size_px) + 0.5) / self.size_px).astype(np.float32)
+        object.__setattr__(self, "x", centres[None, :])
+        object.__setattr__(self, "y", centres[:, None])
+
+    def blank(self) -> Plane:
+        """A plane of zeros, float32 [N, N]."""
+        return np.zeros((self.size_px, self.size_px), np.float32)
+
+    def window(self, x1: float, y1: float, x2: float, y2: float) -> tuple[tuple[slice, slice], Plane, Plane]:
+        """The pixels of a rectangle: their slices, x [1, w] and y [h, 1]; empty when it lies outside the film."""
+        low_x, high_x = (min(max(int(value * self.size_px) + extra, 0), self.size_px) for value, extra in
+                         ((x1, 0), (x2, 2)))  # fmt: skip
+        low_y, high_y = (min(max(int(value * self.size_px) + extra, 0), self.size_px) for value, extra in
+                         ((y1, 0), (y2, 2)))  # fmt: skip
+        rows, columns = slice(low_y, high_y), slice(low_x, high_x)
+        return (rows, columns), self.x[:, columns], self.y[rows]
+
+
+def as_plane(values: NDArray[np.floating]) -> Plane:
+    """`values` in float32 without a copy when they are already."""
+    return np.asarray(values, np.float32)
+
+
+def rise(distance: Plane, softness: float) -> Plane:
+    """0 to 1 as `distance` goes from -softness to +softness, with a smooth shoulder at both ends."""
+    t = np.clip(distance * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
+    return as_plane(t * t * (3 - 2 * t))
+
+
+def dome(distance_squared: Plane) -> Plane:
+    """Depth of a unit sphere: sqrt(1 - r^2) inside, 0 outside."""
+    return np.sqrt(np.clip(1 - distance_squared, 0, 1))
+
+
+def add_blob(
+    plane: Plane, grid: Grid, x: float, y: float, radius_x: float, radius_y: float, weight: float, *, power: float = 1.0
+) -> None:
+    """Add an ellipsoid's depth, `weight` at its centre; power < 1 flattens it to a disc with steep edges."""
+    at, xs, ys = grid.window(x - radius_x, y - radius_y, x + radius_x, y + radius_y)
+    squared = ((xs - np.float32(x)) / np.float32(radius_x)) ** 2 + ((ys - np.float32(y)) / np.float32(radius_y)) ** 2
+    depth = dome(squared)
+    plane[at] += np.float32(weight) * (depth if power == 1.0 else depth ** np.float32(power))
+
+
+def add_lines(plane: Plane, grid: Grid, x: Plane, y: Plane, weight: Plane, half_width: float) -> None:
+    """Add points that are dense along lines, each spread to a Gaussian of `half_width`.
+
+    Args:
+        plane: float32 [N, N], changed in place.
+        grid: Of the plane.
+        x: float32 [P]; points outside the film are left out.
+        y: float32 [P].
+        weight: float32 [P], depth times length of line that the point stands for.
+        half_width: Standard deviation of the stroke, a fraction of the film.
+    """
+    size = grid.size_px
+    column, row = x * size - 0.5, y * size - 0.5
+    inside = (column >= 0) & (column < size - 1) & (row >= 0) & (row < size - 1)
+    column, row, weight = column[inside], row[inside], weight[inside]
+    left, top = column.astype(np.int32), row.astype(np.int32)
+    right_share, low_share = column - left, row - top
+    corner = top * size + left
+    index = np.concatenate((corner, corner + 1, corner + size, corner + size + 1))
+    share = np.concatenate((
+        (1 - right_share) * (1 - low_share), right_share * (1 - low_share),
+        (1 - right_share) * low_share, right_share * low_share,
+    )) * np.tile(weight, 4)  # fmt: skip
+    ink = as_plane(np.bincount(index, share, size * size)).reshape(size, size)
+    sigma_px = max(half_width * size, 0.45)
+    # A line of unit weight a length has depth 1 in its middle after the blur.
+    ink *= np.float32(size * sigma_px * np.sqrt(2 * np.pi))
+    plane += ndimage.gaussian_filter(ink, sigma_px, truncate=2.5, mode="constant")
+
+
+def along(x: Plane, y: Plane, step: float = 0.002) -> tuple[Plane, Plane, Plane]:
+    """Points every `step` along a polyline [K]: x [P], y [P] and the length that each stands for [P]."""
+    lengths = np.hypot(np.diff(x), np.diff(y))
+    reached = np.concatenate(([0.0], np.cumsum(lengths)))
+    count = max(int(reached[-1] / step), 2)
+    wanted = np.linspace(0, reached[-1], count)
+    return (
+        as_plane(np.interp(wanted, reached, x)),
+        as_plane(np.interp(wanted, reached, y)),
+        np.full(count, reached[-1] / count, np.float32),
+    )
+
+
+def smooth_curve(x: list[float], y: list[float], points: int = 48) -> tuple[Plane, Plane]:
+    """A curve through a few control points (Catmull-Rom), x [points] and y [points]."""
+    control = np.array([x, y], np.float64)
+    control = np.concatenate((2 * control[:, :1] - control[:, 1:2], control, 2 * control[:, -1:] - control[:, -2:-1]), 1)
+    t = np.linspace(0, len(x) - 1 - 1e-9, points)
+    first = t.astype(int)
+    u = t - first
+    p0, p1, p2, p3 = (control[:, first + k] for k in range(4))
+    curve = 0.5 * (2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u**2 + (3 * p1 - p0 - 3 * p2 + p3) * u**3)
+    return as_plane(curve[0]), as_plane(curve[1])
+
+
+def add_tube(plane: Plane, grid: Grid, x: Plane, y: Plane, half_width: float, wall: float, core: float) -> None:
+    """Add a tube along a curve [K]: two walls of depth `wall` and what is between them, `core` (negative for air)."""
+    margin = half_width * 1.6
+    at, xs, ys = grid.window(x.min() - margin, y.min() - margin, x.max() + margin, y.max() + margin)
+    if at[0].start >= at[0].stop or at[1].start >= at[1].stop:
+        return
+    distance = np.full((ys.shape[0], xs.shape[1]), np.float32(9))
+    for x0, y0, x1, y1 in zip(x[:-1].tolist(), y[:-1].tolist(), x[1:].tolist(), y[1:].tolist(), strict=True):
+        dx, dy = x1 - x0, y1 - y0
+        t = np.clip(((xs - x0) * dx + (ys - y0) * dy) * np.float32(1 / max(dx * dx + dy * dy, 1e-12)), 0, 1)
+        np.minimum(distance, (xs - x0 - t * dx) ** 2 + (ys - y0 - t * dy) ** 2, out=distance)
+    r = np.sqrt(distance) * np.float32(1 / half_width)
+    soft = max(0.7 / (grid.size_px * half_width), 0.25)
+    inside = rise(1 - r, soft)
+    plane[at] += np.float32(wall) * inside * rise(r - 0.55, 0.3) + np.float32(core) * inside
+
+
+def add_bands(
+    plane: Plane, grid: Grid, centre_y: Plane, half_width: Plane, weight: Plane, *, rim: float = 0.0
+) -> None:
+    """Add bands that run across the film, one row of the arguments each: ribs, clavicles.
+
+    Args:
+        plane: float32 [N, N], changed in place.
+        grid: Of the plane.
+        centre_y: float32 [R, N], the band's middle in each column.
+        half_width: float32 [R, N].
+        weight: float32 [R, N], depth in each column; 0 where there is no band.
+        rim: Share of the depth that stands in the two borders (cortical bone).
+    """
+    size = grid.size_px
+    band, column = np.nonzero(weight > 0)
+    middle, half, depth = centre_y[band, column], half_width[band, column], weight[band, column]
+    reach = int(np.ceil(float(half.max(initial=0)) * size)) + 1
+    rows = np.floor(middle * size).astype(np.int32)[:, None] + np.arange(-reach, reach + 1, dtype=np.int32)
+    r = np.abs((rows + np.float32(0.5)) / size - middle[:, None]) / half[:, None]
+    fade = np.clip((1 - r) * half[:, None] * size + np.float32(0.5), 0, 1)
+    profile = fade * ((1 - rim) * (np.float32(0.55) + np.float32(0.45) * dome(r * r)) + rim * np.clip(r, 0, 1) ** 4)
+    inside = (rows >= 0) & (rows < size)
+    index = (rows * size + column[:, None].astype(np.int32))[inside]
+    ink = np.bincount(index, (profile * depth[:, None])[inside], size * size)
+    plane += as_plane(ink).reshape(size, size)
+
+
+def stretch(coarse: Plane, size: int) -> Plane:
+    """A small plane [n, n] enlarged to [size, size] by straight lines between its points."""
+    n = coarse.shape[0]
+    at = np.linspace(0, n - 1.001, size)
+    low = at.astype(np.int32)
+    share = as_plane(at - low)
+    rows = coarse[low] * (1 - share[:, None]) + coarse[low + 1] * share[:, None]
+    return as_plane(rows[:, low] * (1 - share) + rows[:, low + 1] * share)
