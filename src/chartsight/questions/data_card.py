@@ -1,0 +1,190 @@
+"""The data card of a question set: sizes, priors and leakage, as one self-contained page and as JSON.
+
+The priors are the first thing to read: what a model scores that never looks at a film.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from chartsight.errors import ChartsightError
+from chartsight.questions.files import film_index_of, read_question_metadata, read_questions
+from chartsight.questions.splits import find_leaks
+from chartsight.runs import new_output, write_json
+from chartsight.schema import SPLITS, Question
+
+NOT_CLINICAL = {
+    "synthetic": "Films and tables are of different or invented people: no clinical association may be read from this.",
+    "ehrxqa-shuffled": "Table values are shuffled between patients: no clinical association may be read from this.",
+}
+RESEARCH_ONLY = "Research use only. Not a medical device. Not for clinical use."
+
+
+def build_data_card(questions_path: Path, out_html: Path, *, replace: bool = False) -> dict[str, Any]:
+    """The data card of a question set at `out_html`, and the same facts as JSON beside it (`.json`).
+
+    Raises:
+        QuestionError: `questions_path` is no question set.
+        OutputError: `out_html` exists already, or the disk is full.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    questions_path, out_html = Path(questions_path), Path(out_html)
+    card = describe_questions(
+        read_questions(questions_path), read_question_metadata(questions_path), film_digests(questions_path)
+    )
+    template = (resources.files("chartsight.questions") / "data_card.html.j2").read_text("utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(template).render(name=questions_path.name, **card)
+    with new_output(out_html, replace=replace) as partial:
+        partial.write_text(page, "utf-8")
+    write_json(out_html.with_suffix(".json"), card)
+    return card
+
+
+def film_digests(questions_path: Path) -> dict[str, str]:
+    """image_id → digest of the film index beside a question set; empty when the films are elsewhere."""
+    from chartsight.imaging.film_index import read_film_index
+
+    try:
+        return {image_id: film.digest for image_id, film in read_film_index(film_index_of(questions_path)).items()}
+    except ChartsightError:
+        return {}
+
+
+def describe_questions(
+    questions: Sequence[Question], metadata: Mapping[str, str], digests: Mapping[str, str]
+) -> dict[str, Any]:
+    """All figures of a data card.
+
+    Args:
+        questions: In any order.
+        metadata: Of the question set: terms, pairing, seed.
+        digests: image_id → digest; an image that is missing here is compared by its id.
+    """
+    by_template: dict[str, list[Question]] = defaultdict(list)
+    for question in questions:
+        by_template[question.template_id].append(question)
+    priors = measure_priors(questions)
+    return {
+        "terms": metadata["terms"],
+        "pairing": metadata["pairing"],
+        "pairing_note": NOT_CLINICAL.get(metadata["pairing"]),
+        "research_only": RESEARCH_ONLY,
+        "source": sorted({question.source for question in questions}),
+        "seed": metadata.get("seed"),
+        "total": describe_group(questions),
+        "splits": {split: describe_group([q for q in questions if q.split == split]) for split in SPLITS},
+        "answer_types": dict(sorted(Counter(question.answer_type for question in questions).items())),
+        "kinds": dict(sorted(Counter(question.kind for question in questions).items())),
+        "label_sources": dict(sorted(Counter(question.label_source for question in questions).items())),
+        "priors": priors,
+        "templates": [
+            describe_template(name, rows, priors["per_template"]) for name, rows in sorted(by_template.items())
+        ],
+        "leakage": find_overlaps(questions, digests),
+    }
+
+
+def describe_group(questions: Sequence[Question]) -> dict[str, Any]:
+    """Questions, patients, films, share of yes among booleans, entropy of the answers in bits."""
+    booleans = [question.answer for question in questions if question.answer_type == "boolean"]
+    return {
+        "questions": len(questions),
+        "subjects": len({question.subject_id for question in questions if question.subject_id is not None}),
+        "films": len({image_id for question in questions for image_id in question.image_ids}),
+        "yes_share": booleans.count("true") / len(booleans) if booleans else None,
+        "entropy_bits": measure_entropy(question.answer for question in questions),
+    }
+
+
+def describe_template(name: str, questions: Sequence[Question], priors: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of the table of templates."""
+    return {
+        "template_id": name,
+        "answer_type": questions[0].answer_type,
+        "example": questions[0].visual_question or questions[0].question,
+        **{split: sum(question.split == split for question in questions) for split in SPLITS},
+        **{key: value for key, value in describe_group(questions).items() if key in ("yes_share", "entropy_bits")},
+        **priors.get(name, {"majority": None, "accuracy": None}),
+    }
+
+
+def measure_entropy(answers: Iterable[str]) -> float:
+    """Entropy of the answers in bits; 0 when all are the same."""
+    counts = Counter(answers)
+    total = counts.total()
+    return sum(n / total * math.log2(total / n) for n in counts.values()) + 0.0
+
+
+def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
+    """What the majority answer of train scores on test: over all, per template, per template with its slots.
+
+    A template that train lacks is answered by the overall majority. Accuracies are None without test questions.
+    """
+    train = [question for question in questions if question.split == "train"]
+    test = [question for question in questions if question.split == "test"]
+
+    def majorities(key: Any) -> dict[Any, str]:
+        counts: dict[Any, Counter[str]] = defaultdict(Counter)
+        for question in train:
+            counts[key(question)][question.answer] += 1
+        return {group: min(c, key=lambda answer: (-c[answer], answer)) for group, c in counts.items()}
+
+    overall = majorities(lambda question: None)
+    template = majorities(lambda question: question.template_id)
+    filled = majorities(lambda question: (question.template_id, question.parameters))
+
+    def accuracy(rows: Sequence[Question], answer: Any) -> float | None:
+        return sum(answer(question) == question.answer for question in rows) / len(rows) if rows else None
+
+    def by_template(question: Question) -> str | None:
+        return template.get(question.template_id, overall.get(None))
+
+    of_template: dict[str, list[Question]] = defaultdict(list)
+    for question in test:
+        of_template[question.template_id].append(question)
+    return {
+        "overall_majority": {
+            "answer": overall.get(None), "accuracy": accuracy(test, lambda question: overall.get(None)),
+        },
+        "per_template_majority": {"accuracy": accuracy(test, by_template)},
+        "per_slots_majority": {
+            "accuracy": accuracy(
+                test, lambda q: filled.get((q.template_id, q.parameters), by_template(q))
+            )
+        },
+        "per_template": {
+            name: {"majority": template.get(name), "accuracy": accuracy(of_template.get(name, ()), by_template)}
+            for name in sorted({*template, *of_template})
+        },
+    }  # fmt: skip
+
+
+def find_overlaps(questions: Sequence[Question], digests: Mapping[str, str]) -> dict[str, Any]:
+    """What two splits share: patients, studies and images (each must be 0), and wordings (which may recur)."""
+    counted = find_leaks(
+        (question.split, {"patient": question.subject_id, "study": study_id, "image": digests.get(image_id, image_id)})
+        for question in questions
+        for study_id, image_id in zip(question.study_ids or (None,), question.image_ids, strict=False)
+    )
+    texts = {
+        split: {question.visual_question or question.question for question in questions if question.split == split}
+        for split in SPLITS
+    }
+    phrasings = {split: {question.phrasing_id for question in questions if question.split == split} for split in SPLITS}
+    unseen = [q for q in questions if q.split == "test" and q.phrasing_id not in phrasings["train"]]
+    n_test = sum(question.split == "test" for question in questions)
+    return {
+        **{kind: counted.get(kind, {}) for kind in ("patient", "study", "image")},
+        "is_clean": not any(number for pairs in counted.values() for number in pairs.values()),
+        "wordings_of_test_in_train": len(texts["test"] & texts["train"]) / len(texts["test"])
+        if texts["test"]
+        else None,
+        "test_questions_in_unseen_phrasing": len(unseen) / n_test if n_test else None,
+    }

@@ -1,0 +1,87 @@
+"""Splits by patient. A patient's split depends on the seed and the patient alone, so it stays when the record grows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from chartsight.errors import GateError, QuestionError
+from chartsight.schema import SPLITS, Split
+
+Key = TypeVar("Key", int, str)
+
+
+def assign_split(key: int | str, seed: int, valid_share: float, test_share: float) -> Split:
+    """The split of one patient (or, without patients, of one image)."""
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    if place < test_share:
+        return "test"
+    return "valid" if place < test_share + valid_share else "train"
+
+
+def assign_splits(
+    subjects: Iterable[tuple[Key, str]], seed: int, valid_share: float, test_share: float
+) -> dict[Key, Split]:
+    """The split of every patient; patients who share an image go together.
+
+    Args:
+        subjects: (patient, image digest), one for each film.
+        seed: Another seed, another split.
+        valid_share: Expected share of patients in valid.
+        test_share: Expected share of patients in test.
+
+    Raises:
+        QuestionError: The shares leave nothing to train on.
+    """
+    if valid_share < 0 or test_share < 0 or valid_share + test_share >= 1:
+        raise QuestionError(
+            "bad-shares", "valid_share, test_share", f"{valid_share} and {test_share}", "not negative, together below 1"
+        )
+    leader: dict[Key, Key] = {}
+
+    def find(key: Key) -> Key:
+        while leader[key] != key:
+            key = leader[key]
+        return key
+
+    first_with: dict[str, Key] = {}
+    for key, digest in sorted(set(subjects)):
+        leader.setdefault(key, key)
+        a, b = find(key), find(first_with.setdefault(digest, key))
+        leader[max(a, b)] = min(a, b)
+    return {key: assign_split(find(key), seed, valid_share, test_share) for key in leader}
+
+
+def find_leaks(rows: Iterable[tuple[Split, Mapping[str, object]]]) -> dict[str, dict[str, int]]:
+    """How many values stand in more than one split: kind → pair of splits → number.
+
+    Args:
+        rows: (split, {kind: value}) such as ("test", {"patient": 10000032, "image": "9f..."}); None is skipped.
+    """
+    seen: dict[str, dict[object, set[Split]]] = {}
+    for split, values in rows:
+        for kind, value in values.items():
+            if value is not None:
+                seen.setdefault(kind, {}).setdefault(value, set()).add(split)
+    pairs = [(a, b) for n, a in enumerate(SPLITS) for b in SPLITS[n + 1 :]]
+    return {
+        kind: {f"{a}-{b}": sum(a in splits and b in splits for splits in values.values()) for a, b in pairs}
+        for kind, values in seen.items()
+    }
+
+
+def check_splits(rows: Iterable[tuple[Split, Mapping[str, object]]], where: object) -> None:
+    """Stops the run when a patient, a study or an image stands in two splits.
+
+    Raises:
+        GateError: With the kind and the number; never the identifiers.
+    """
+    for kind, pairs in find_leaks(rows).items():
+        for pair, number in pairs.items():
+            if number:
+                raise GateError(
+                    "leakage", where, f"{number} {kind}(s) in both {pair.replace('-', ' and ')}",
+                    "each in one split", "split by patient",
+                )  # fmt: skip
