@@ -111,20 +111,13 @@ class ClusterBootstrap:
         """
         values = np.asarray(columns, dtype=np.float64)
         member = np.ones(len(values), dtype=bool) if is_member is None else is_member
-        n, clusters = int(member.sum()), len(np.unique(self.cluster_of[member]))
+        n, clusters = int(member.sum()), self._clusters(member)
         if n == 0:
             return EMPTY
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = float(statistic(values[member].sum(axis=0)))
-            if clusters < 2:
-                return Interval(estimate, NAN, NAN, n, clusters)
-            draws = statistic(self._totals(values, member))
-        draws = draws[np.isfinite(draws)]
-        if not len(draws):
-            return Interval(estimate, NAN, NAN, n, clusters)
-        tail = 50 * (1 - self.confidence)
-        low, high = np.percentile(draws, [tail, 100 - tail])
-        return Interval(estimate, float(low), float(high), n, clusters)
+            draws = statistic(self._totals(np.where(member[:, None], values, 0.0)))
+        return self._percentile(estimate, draws, n, clusters)
 
     def mean(self, values: ArrayLike, is_member: NDArray[np.bool_] | None = None) -> Interval:
         """The mean of values [N] over a group."""
@@ -136,11 +129,20 @@ class ClusterBootstrap:
 
         At exactly 0 or 1 no draw can differ from the estimate: there it is Wilson's interval over the patients.
         """
-        interval = self.mean(is_true, is_member)
-        if interval.estimate in (0.0, 1.0):
-            low, high = wilson(interval.estimate * interval.clusters, interval.clusters, self.confidence)
-            return Interval(interval.estimate, low, high, interval.n, interval.clusters)
-        return interval
+        return self._with_wilson_at_the_ends(self.mean(is_true, is_member))
+
+    def proportions(self, is_true: NDArray[np.bool_], members: NDArray[np.bool_]) -> list[Interval]:
+        """`proportion` of many columns at once: the columns of bool [N, S], each over its own group, bool [N, S]."""
+        n, parts = members.sum(axis=0), is_true.shape[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            estimates = (is_true & members).sum(axis=0) / n
+            totals = self._totals(np.hstack([is_true & members, members]).astype(np.float64))
+            draws = totals[:, :parts] / totals[:, parts:]
+        intervals = [
+            self._percentile(float(estimates[part]), draws[:, part], int(n[part]), self._clusters(members[:, part]))
+            for part in range(parts)
+        ]
+        return [self._with_wilson_at_the_ends(interval) for interval in intervals]
 
     def difference(self, first: ArrayLike, second: ArrayLike, is_member: NDArray[np.bool_] | None = None) -> Interval:
         """Mean of `first` minus mean of `second` on the same items [N]: positive when the first is better."""
@@ -169,10 +171,29 @@ class ClusterBootstrap:
         columns = np.column_stack([is_correct, prior_is_correct, np.ones(len(is_correct))])
         return self.interval(columns, _gain_over_prior, is_member)
 
-    def _totals(self, values: Floats, member: NDArray[np.bool_]) -> Floats:
-        """float [B, S]: the sums of every resample."""
+    def _clusters(self, member: NDArray[np.bool_]) -> int:
+        return len(np.unique(self.cluster_of[member]))
+
+    def _percentile(self, estimate: float, draws: Floats, n: int, clusters: int) -> Interval:
+        if not n:
+            return EMPTY
+        draws = draws[np.isfinite(draws)]
+        if clusters < 2 or not len(draws):
+            return Interval(estimate, NAN, NAN, n, clusters)
+        tail = 50 * (1 - self.confidence)
+        low, high = np.percentile(draws, [tail, 100 - tail])
+        return Interval(estimate, float(low), float(high), n, clusters)
+
+    def _with_wilson_at_the_ends(self, interval: Interval) -> Interval:
+        if interval.estimate not in (0.0, 1.0):
+            return interval
+        low, high = wilson(interval.estimate * interval.clusters, interval.clusters, self.confidence)
+        return Interval(interval.estimate, low, high, interval.n, interval.clusters)
+
+    def _totals(self, values: Floats) -> Floats:
+        """float [B, S]: the sums of every resample of values [N, S]."""
         sums = np.zeros((self.n_clusters, values.shape[1]))
-        np.add.at(sums, self.cluster_of[member], values[member])
+        np.add.at(sums, self.cluster_of, values)
         return np.concatenate(
             [
                 self._weights[start : start + CHUNK].astype(np.float64) @ sums

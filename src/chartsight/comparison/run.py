@@ -1,0 +1,180 @@
+"""The comparison as one call: predictions where they are missing, findings, a page, the items behind each number."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from chartsight.comparison.analysis import Analysis, analyse
+from chartsight.comparison.predictions import Answers, Predict, collect_answers
+from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe
+from chartsight.comparison.report import Provenance, render_report
+from chartsight.errors import OutputError, QuestionError
+from chartsight.evaluation import NORMALISER_VERSION, Answer, scorer_sha256
+from chartsight.runs import Run, manifest_path, new_output, sha256_file, write_json
+from chartsight.schema import SCHEMA_VERSION, Condition, Question
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """Where everything is, and what was found."""
+
+    report: Path
+    report_json: Path
+    items: Path
+    analysis: Analysis
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        return self.analysis.verdict.sentence
+
+
+def compare(
+    recipe: Path | CompareRecipe, out: Path, *, predict: Predict | None = None, quiet: bool = False, force: bool = False
+) -> ComparisonResult:
+    """Answers of all models to the same questions, scored, compared and shown in `out/report.html`.
+
+    Args:
+        recipe: What to compare.
+        out: A folder: report.html, report.json, items.csv, run.json and predictions/. A comparison that did not finish
+            is taken up again; its predictions stay.
+        predict: Writes one model's answers; `chartsight.prediction.predict_questions` when None.
+        quiet: No progress.
+        force: Make the report of a finished comparison again.
+
+    Raises:
+        RecipeError: See `read_compare_recipe`.
+        OutputError: `out` is finished, or holds something else.
+        QuestionError: No questions to ask, or predictions that do not answer them.
+    """
+    from chartsight.questions.files import read_questions
+
+    out = Path(out)
+    recipe = check_recipe(recipe) if isinstance(recipe, CompareRecipe) else read_compare_recipe(recipe)
+    if predict is None:
+        from chartsight.prediction import predict_questions
+
+        predict = predict_questions
+    predictions = _open_folder(out, force)
+    run = Run("compare", recipe.model_dump(mode="json"), recipe.seed)
+    run.read(recipe.questions)
+
+    questions = sorted(read_questions(recipe.questions), key=lambda question: question.question_id)
+    of_split = [question for question in questions if question.split == recipe.split]
+    answerable = [question for question in of_split if question.answerable]
+    if not answerable:
+        raise QuestionError("no-questions", recipe.questions, f"no answerable question in split {recipe.split}")
+    training = [question for question in questions if question.split == "train" and question.answerable]
+    asked, answers = collect_answers(recipe, answerable, predictions, predict, quiet=quiet)
+    analysis = analyse(recipe, asked, training, answers)
+
+    run.terms, run.pairing = analysis.terms, analysis.pairing
+    run.kept["questions"] = len(asked)
+    if len(of_split) > len(answerable):
+        run.drop("unanswerable", recipe.questions, count=len(of_split) - len(answerable))
+    result = ComparisonResult(out / "report.html", out / "report.json", out / "items.csv", analysis)
+    provenance = Provenance(
+        questions=str(recipe.questions),
+        questions_sha256=sha256_file(recipe.questions),
+        scorer=f"v{NORMALISER_VERSION} {scorer_sha256()[:12]}",
+        run_id=run.run_id,
+        started=run.started,
+    )
+    with new_output(result.items, replace=True) as partial:
+        write_items(partial, asked, answers, analysis.prior_answers)
+    write_json(result.report_json, report_json(recipe, analysis, provenance))
+    html = render_report(recipe, asked, answers, analysis, provenance)
+    with new_output(result.report, replace=True) as partial:
+        partial.write_text(html, "utf-8")
+    for path in (result.report, result.report_json, result.items):
+        run.outputs.append({"path": path.name, "sha256": sha256_file(path)})
+    run.write(out)
+    return result
+
+
+def _open_folder(out: Path, force: bool) -> Path:
+    """The folder of the predictions, in a folder that is new, unfinished or forced."""
+    if out.exists() and not out.is_dir():
+        raise OutputError("output-exists", out, "is a file", "a folder or nothing")
+    predictions = out / "predictions"
+    if out.is_dir() and any(out.iterdir()) and not predictions.is_dir():
+        raise OutputError("output-exists", out, "is a folder of something else", hint="choose another name")
+    if out.is_dir() and manifest_path(out).is_file() and not force:
+        raise OutputError(
+            "output-exists", out, "is a finished comparison", hint="pass --force to make its report again"
+        )
+    try:
+        predictions.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError("no-folder", out, "lies in a file", "a folder") from None
+    return predictions
+
+
+def write_items(
+    path: Path,
+    asked: Sequence[Question],
+    answers: Mapping[tuple[str, Condition], Answers],
+    prior_answers: Sequence[str | None],
+) -> None:
+    """Every question with every model's answer as CSV: filtered by template, kind or type, the items of a number."""
+    header = ["question_id", "subject_id", "image_ids", "split", "template_id", "kind", "answer_type", "question"]
+    header += ["gold", "template_prior"]
+    for model, condition in answers:
+        header += [f"{model}.{condition}.{column}" for column in ("answer", "outcome", "correct")]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for index, question in enumerate(asked):
+            row: list[object] = [
+                question.question_id, question.subject_id, " ".join(question.image_ids), question.split,
+                question.template_id, question.kind, question.answer_type,
+                question.visual_question or question.question, question.answer, prior_answers[index],
+            ]  # fmt: skip
+            for each in answers.values():
+                row += [_plain(each.values[index]), each.outcomes[index], int(each.is_correct[index])]
+            writer.writerow(row)
+
+
+def report_json(recipe: CompareRecipe, analysis: Analysis, provenance: Provenance) -> dict[str, Any]:
+    """Everything that the page shows, for programs; `nan` is null."""
+    value = jsonable(analysis)
+    assert isinstance(value, dict)
+    value.pop("prior_answers")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "use": "Research use only. Not a medical device. Not for clinical use.",
+        "recipe": recipe.model_dump(mode="json"),
+        "provenance": asdict(provenance),
+        **value,
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """Dataclasses, recipes and mappings as plain JSON values."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: jsonable(getattr(value, name)) for name in value.__dataclass_fields__}
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _plain(value: Answer | None) -> str:
+    """A typed answer as a table cell."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return "; ".join(value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
