@@ -1,0 +1,68 @@
+"""What kind of hospital to build: every dial of the generator, with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chartsight.errors import RecipeError
+from chartsight.hospital.sites import SITES
+
+LARGEST_HOSPITAL = 100_000  # so that identifiers scattered by `identifiers.scatter` stay unique
+SMALLEST_FILM_PX, LARGEST_FILM_PX = 64, 2048
+
+
+@dataclass(frozen=True)
+class HospitalConfig:
+    """One synthetic hospital.
+
+    Args:
+        patients: How many.
+        seed: The same seed gives the same bytes in every file but `run.json`, which says when it was built.
+        style: How films look: a key of `styles.STYLES`.
+        film_size_px: Width and height of a film.
+        first_subject_id: Patients are numbered upwards from here; give two hospitals ranges that do not meet.
+        prevalence: Factor on the probability of a finding wherever a course may cause it; 1 for those not named.
+        label_noise: Probability that a statement of the labels (not of the report, never of the truth) is inverted.
+        report_omission: Probability that a finding is not mentioned; the labels, read from the report, miss it too.
+        jpeg_quality: Of the films; MIMIC-CXR-JPG uses 95.
+
+    Raises:
+        RecipeError: A value is out of its range or a finding is unknown.
+    """
+
+    patients: int = 200
+    seed: int = 7
+    style: str = "harbour"
+    film_size_px: int = 256
+    first_subject_id: int = 10_000_032
+    prevalence: Mapping[str, float] = field(default_factory=dict)
+    label_noise: float = 0.0
+    report_omission: float = 0.0
+    jpeg_quality: int = 95
+
+    def __post_init__(self) -> None:
+        check_range("patients", self.patients, 1, LARGEST_HOSPITAL)
+        check_range("seed", self.seed, 0, 2**32 - 1)
+        check_range("film_size_px", self.film_size_px, SMALLEST_FILM_PX, LARGEST_FILM_PX)
+        check_range("first_subject_id", self.first_subject_id, 10_000_000, 19_999_999 - self.patients)
+        check_range("label_noise", self.label_noise, 0, 1)
+        check_range("report_omission", self.report_omission, 0, 1)
+        check_range("jpeg_quality", self.jpeg_quality, 1, 100)
+        for attribute, factor in self.prevalence.items():
+            if attribute not in SITES:
+                raise RecipeError(
+                    "unknown-finding", "prevalence", repr(attribute), "one of " + ", ".join(sorted(SITES))
+                )
+            check_range(f"prevalence[{attribute}]", factor, 0, 100)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The resolved config for the manifest."""
+        return {**asdict(self), "prevalence": dict(self.prevalence)}
+
+
+def check_range(where: str, value: float, low: float, high: float) -> None:
+    """Raise RecipeError unless `low` <= `value` <= `high`."""
+    if not low <= value <= high:
+        raise RecipeError("out-of-range", where, f"{value:g}", f"{low:g} to {high:g}")

@@ -1,0 +1,47 @@
+"""Rows of MIMIC-IV's tables while they are being made, checked against `schema.TABLES` as they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chartsight.schema import HOSP_TABLES, ICU_TABLES, TABLES, Table
+
+Row = tuple[Any, ...]
+HOSPITAL_TABLES: tuple[Table, ...] = (*HOSP_TABLES, *ICU_TABLES, TABLES["cost"])
+
+
+class Rows:
+    """Rows of every table, in the order in which they were added.
+
+        rows.add("omr", subject_id=10000032, chartdate=date(2150, 1, 1), seq_num=1, ...)
+
+    Columns that are not named are null.
+    """
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[Row]] = {table.name: [] for table in HOSPITAL_TABLES}
+        self.positions: dict[str, dict[str, int]] = {
+            table.name: {name: position for position, name in enumerate(table.header)} for table in HOSPITAL_TABLES
+        }
+
+    def add(self, table: str, /, **values: Any) -> None:
+        """One more row; KeyError on a column that the table does not have."""
+        positions = self.positions[table]
+        row: list[Any] = [None] * len(positions)
+        for name, value in values.items():
+            row[positions[name]] = value
+        self.tables[table].append(tuple(row))
+
+    def next_number(self, table: str) -> int:
+        """1 for the first row of a table: for keys that only count."""
+        return len(self.tables[table]) + 1
+
+    def columns(self, table: str, *names: str) -> list[tuple[Any, ...]]:
+        """Only these columns of a table's rows."""
+        wanted = [self.positions[table][name] for name in names]
+        return [tuple(row[position] for position in wanted) for row in self.tables[table]]
+
+    def counts(self) -> Mapping[str, int]:
+        """Rows by table."""
+        return {name: len(rows) for name, rows in self.tables.items()}
