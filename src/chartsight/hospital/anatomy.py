@@ -1,8 +1,8 @@
 """One patient's chest as seen on one film: where every edge runs, before anything is drawn.
 
-The skeleton comes from the body's own seed, so that it is the same on every film of a patient; position, inspiration and
-rotation come from the film's. Lengths are fractions of the film. `side` is +1 for the patient's left, which is on the
-right of the picture, and `d` is the distance from the midline towards a side.
+The skeleton comes from the body's own seed, so that it is the same on every film of a patient; position, inspiration
+and rotation come from the film's. Lengths are fractions of the film. `side` is +1 for the patient's left, which is on
+the right of the picture, and `d` is the distance from the midline towards a side.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ class Hemithorax:
     medial: float
     roundness: float
 
+    def inner(self, y: Plane) -> Plane:
+        """Distance from the midline to the medial edge at each `y`, without heart; the apex is round."""
+        above = np.clip(1 - (y - np.float32(self.apex_y)) * np.float32(11), 0, 1)
+        return as_plane(np.float32(self.medial) + np.float32(0.055) * above**2)
+
     @property
     def height(self) -> float:
         """From the apex to the costophrenic angle."""
@@ -56,7 +61,7 @@ class Hemithorax:
         t = (y - np.float32(self.apex_y)) / np.float32(self.height)
         flank = (1 - np.clip(1 - t, 0, 1) ** np.float32(2.5)) ** np.float32(self.roundness)
         hem = np.float32(1) - np.float32(0.035) * np.clip((t - np.float32(0.75)) * 4, 0, 1.4) ** 2
-        return as_plane((np.float32(0.085) + np.float32(self.width - 0.085) * flank) * hem * (t > 0))
+        return as_plane((np.float32(0.10) + np.float32(self.width - 0.10) * flank) * hem * (t > 0))
 
     def lateral_at(self, y: float) -> float:
         """`lateral` of a single height."""
@@ -152,6 +157,7 @@ class Anatomy:
     breast_y: float
     carina_y: float
     hilum_y: float
+    liver_y: float
     vascularity: float
     stomach: tuple[float, float, float]  # amount of gas, distance to the left, height on the film
     bone: float
@@ -215,14 +221,14 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     slender = own.normal(0, 0.5) + 0.8 * (0.45 - large)
     heart_ratio = 0.435 + own.normal(0, 0.022) + 0.014 * old + 0.03 * large
     right_share = float(np.clip(own.normal(0.33, 0.03), 0.26, 0.42))
-    knob = 0.062 + 0.012 * old + own.normal(0, 0.004)
-    upper = 0.052 + own.normal(0, 0.005) + 0.006 * large
-    waist = 0.058 + own.normal(0, 0.006)
+    knob = 0.073 + 0.012 * old + own.normal(0, 0.004)
+    upper = 0.061 + own.normal(0, 0.005) + 0.006 * large
+    waist = 0.066 + own.normal(0, 0.006)
     bend = float(np.clip(own.normal(0, 0.0035) * (1 + max(old, 0)), -0.012, 0.012))
     bend_phase = own.uniform(0, 2 * math.pi)
     dome_gap = abs(own.normal(0.022, 0.012))
     dome_height = 0.085 + own.normal(0, 0.012) + 0.015 * large - 0.012 * max(old, 0)
-    roundness = own.normal(0.55, 0.03)
+    roundness = own.normal(0.50, 0.03)
     calcified = max(0.0, own.normal(0.8 * old, 0.35))
     breast = 0.0 if male else float(np.clip(own.normal(0.4 + 0.55 * large, 0.2), 0.1, 1.2))
     breast_y = own.normal(0.62, 0.03) + 0.03 * old
@@ -240,7 +246,7 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -0.06, 0.06))
     inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-0.7, 0.7)
     inspiration = float(np.clip(inspiration, -1.9, 1.6))
-    apex = 0.135 + film.normal(0, 0.018) + (0.035 if supine else 0.0)
+    apex = 0.125 + film.normal(0, 0.018) + (0.035 if supine else 0.0)
     heart_swell = 1 + (0.05 if supine else 0.0) - 0.02 * inspiration
     scapula = 0.0 if not supine and film.random() < 0.8 else float(film.uniform(0.35, 1.0))
     fold_draw, fold_side, fold_d = film.random(), film.random(), film.uniform(0.62, 0.85)
@@ -249,9 +255,9 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     clavicle_lift = film.normal(0, 0.012) + (-0.012 if supine else 0.012)
     sharpness = float(np.clip(film.normal(0.9 if not supine else 0.55, 0.15), 0.2, 1.1))
 
-    width = scale * (0.335 - 0.010 * slender) * (1.0 if male else 0.97)
-    height = scale * (0.50 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
-    height = min(height, 0.80 - apex)
+    width = scale * (0.352 - 0.010 * slender) * (1.0 if male else 0.97)
+    height = scale * (0.525 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
+    height = min(height, 0.82 - apex)
     fall = dome_height * (1 - 0.12 * inspiration)
 
     def hemithorax(side: int) -> Hemithorax:
@@ -276,7 +282,9 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     def rib(i: int) -> Rib:
         spine_y = apex - 0.005 + spacing * (i + 0.10 * rib_noise[i, 0] + 0.0012 * i * i)
         drop = 0.012 + 0.016 * i - 0.0006 * i * i + 0.006 * rib_noise[i, 1] + 0.01 * slender
-        edges = (lung.lateral_at(min(max(spine_y + 1.15 * drop, lung.apex_y + 0.03), lung.angle_y)) for lung in (left, right))
+        edges = (
+            lung.lateral_at(min(max(spine_y + 1.15 * drop, lung.apex_y + 0.03), lung.angle_y)) for lung in (left, right)
+        )
         edge_left, edge_right = (max(edge, 0.11) + 0.008 for edge in edges)
         return Rib(
             spine_y=spine_y, drop=drop, front_drop=0.115 + 0.006 * i + 0.010 * rib_noise[i, 2],
@@ -287,11 +295,12 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     return Anatomy(
         view=view, centre_x=centre_x, tilt=tilt, bend=bend, bend_phase=bend_phase, rotation=rotation, scale=scale,
         left=left, right=right, heart=heart, ribs=tuple(rib(i) for i in range(11)),
-        trunk=width + 0.045 + 0.085 * large, thickness=1.0 + 0.55 * (large - 0.4), fat=large,
+        trunk=width + 0.055 + 0.090 * large, thickness=1.0 + 0.55 * (large - 0.4), fat=large,
         neck=neck * scale, shoulder_y=apex - 0.035 + (0.01 if supine else 0.03),
-        clavicle_rise=(float(clavicle[0]), float(clavicle[1])), clavicle_y=apex + 0.075 + clavicle_lift,
+        clavicle_rise=(float(clavicle[0]), float(clavicle[1])), clavicle_y=apex + 0.090 + clavicle_lift,
         scapula=scapula, breast=breast, breast_y=apex + height * (breast_y - 0.62 + 0.80),
         carina_y=apex + 0.37 * height, hilum_y=apex + 0.47 * height,
+        liver_y=right.dome_y,
         vascularity=1.0 + 0.12 * supine - 0.08 * inspiration,
         stomach=(float(stomach_draw[0] < 0.65) * (0.5 + 0.5 * stomach_draw[1]), 0.15 + 0.05 * stomach_draw[2],
                  left.dome_y + 0.055),

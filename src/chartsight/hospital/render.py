@@ -6,6 +6,7 @@ import math
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from chartsight.hospital.anatomy import Anatomy, build_anatomy, inside_film, object_boxes
@@ -78,7 +79,7 @@ def in_pixels(box: Box, size_px: int) -> Box:
     return (x1, y1, x2, y2)
 
 
-def expose(layers: Layers, anatomy: Anatomy, style: Style, request: FilmRequest) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def expose(layers: Layers, anatomy: Anatomy, style: Style, request: FilmRequest) -> NDArray[np.uint8]:
     """uint8 [N, N]: the beam through the layers, scattered, noisy, on the style's curve, framed and marked."""
     size = request.size_px
     noise_rng = np.random.default_rng([NOISE_STREAM, request.seed])
@@ -86,6 +87,7 @@ def expose(layers: Layers, anatomy: Anatomy, style: Style, request: FilmRequest)
     texture = fine_texture(np.random.default_rng([TEXTURE_STREAM, anatomy.body_seed]), size)
     aired = layers.air * (1 - layers.fill)
     depth = layers.soft * (1 - aired) + layers.vessels * np.sqrt(aired) + np.float32(0.03) * texture * aired
+    depth += layers.wall
     attenuation = np.float32(WATER) * depth + np.float32(BONE) * layers.bone + np.float32(METAL) * layers.metal
     unsharp = style.blur * (1.6 - anatomy.sharpness) * size
     if unsharp > 0.3:
@@ -100,7 +102,7 @@ def expose(layers: Layers, anatomy: Anatomy, style: Style, request: FilmRequest)
     # Fewer photons reach the detector behind thick parts, so they are noisier.
     signal += np.float32(style.noise) * grains * np.clip(np.exp((signal - 3) * np.float32(0.5)), 0.1, 1.3)
     # The exposure control looks at the body's thickness, not at what is in the lungs.
-    shift = float(frame_rng.normal(0, style.exposure_spread)) + 0.75 * (anatomy.thickness - 1.0)
+    shift = float(frame_rng.normal(0, style.exposure_spread)) + 1.2 * (anatomy.thickness - 1.0)
     tone = np.clip((signal - np.float32(style.dark + shift)) / np.float32(style.bright - style.dark), 0, 1.6)
     tone = tone ** np.float32(style.gamma)
     bend = np.float32(style.shoulder)
@@ -109,7 +111,8 @@ def expose(layers: Layers, anatomy: Anatomy, style: Style, request: FilmRequest)
         tone += np.float32(style.edge_enhancement) * (tone - ndimage.gaussian_filter(tone, 0.012 * size, truncate=2))
     grey = tone * np.float32(215)
     frame(grey, style, frame_rng)
-    return np.clip(grey + np.float32(0.5), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(grey + np.float32(0.5), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def fine_texture(rng: np.random.Generator, size: int) -> Plane:
@@ -143,7 +146,9 @@ def frame(grey: Plane, style: Style, rng: np.random.Generator) -> None:
     x = 0.915 + rng.normal(0, 0.012) if letter == "L" else 0.085 + rng.normal(0, 0.012)
     y = 0.07 + abs(rng.normal(0, 0.02))
     pixel = max(round(0.0085 * size), 1)
-    glyph = np.kron(np.array([[int(bit) for bit in row] for row in GLYPHS[letter]], np.float32), np.ones((pixel, pixel)))
+    glyph = np.kron(
+        np.array([[int(bit) for bit in row] for row in GLYPHS[letter]], np.float32), np.ones((pixel, pixel))
+    )
     top, left = int(y * size), int(x * size - glyph.shape[1] / 2)
     target = grey[top : top + glyph.shape[0], left : left + glyph.shape[1]]
     target[:] = np.maximum(target, 250 * glyph[: target.shape[0], : target.shape[1]])

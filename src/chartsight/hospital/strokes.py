@@ -6,6 +6,7 @@ Coordinates are fractions of the film: x to the right, y downwards, both 0 to 1,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Grid:
         return (rows, columns), self.x[:, columns], self.y[rows]
 
 
-def as_plane(values: NDArray[np.floating]) -> Plane:
+def as_plane(values: NDArray[Any]) -> Plane:
     """`values` in float32 without a copy when they are already."""
     return np.asarray(values, np.float32)
 
@@ -52,9 +53,9 @@ def rise(distance: Plane, softness: float) -> Plane:
     return as_plane(t * t * (3 - 2 * t))
 
 
-def dome(distance_squared: Plane) -> Plane:
+def dome(distance_squared: NDArray[Any]) -> Plane:
     """Depth of a unit sphere: sqrt(1 - r^2) inside, 0 outside."""
-    return np.sqrt(np.clip(1 - distance_squared, 0, 1))
+    return as_plane(np.sqrt(np.clip(1 - distance_squared, 0, 1)))
 
 
 def add_blob(
@@ -113,9 +114,11 @@ def along(x: Plane, y: Plane, step: float = 0.002) -> tuple[Plane, Plane, Plane]
 def smooth_curve(x: list[float], y: list[float], points: int = 48) -> tuple[Plane, Plane]:
     """A curve through a few control points (Catmull-Rom), x [points] and y [points]."""
     control = np.array([x, y], np.float64)
-    control = np.concatenate((2 * control[:, :1] - control[:, 1:2], control, 2 * control[:, -1:] - control[:, -2:-1]), 1)
+    control = np.concatenate(
+        (2 * control[:, :1] - control[:, 1:2], control, 2 * control[:, -1:] - control[:, -2:-1]), 1
+    )
     t = np.linspace(0, len(x) - 1 - 1e-9, points)
-    first = t.astype(int)
+    first = t.astype(np.int32)
     u = t - first
     p0, p1, p2, p3 = (control[:, first + k] for k in range(4))
     curve = 0.5 * (2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u**2 + (3 * p1 - p0 - 3 * p2 + p3) * u**3)
@@ -139,9 +142,7 @@ def add_tube(plane: Plane, grid: Grid, x: Plane, y: Plane, half_width: float, wa
     plane[at] += np.float32(wall) * inside * rise(r - 0.55, 0.3) + np.float32(core) * inside
 
 
-def add_bands(
-    plane: Plane, grid: Grid, centre_y: Plane, half_width: Plane, weight: Plane, *, rim: float = 0.0
-) -> None:
+def add_bands(plane: Plane, grid: Grid, centre_y: Plane, half_width: Plane, weight: Plane, *, rim: float = 0.0) -> None:
     """Add bands that run across the film, one row of the arguments each: ribs, clavicles.
 
     Args:

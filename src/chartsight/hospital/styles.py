@@ -52,11 +52,11 @@ class Style:
 
 STYLES: Mapping[str, Style] = {
     "harbour": Style(
-        dark=0.45, bright=3.55, gamma=0.92, shoulder=0.45, exposure_spread=0.10, scatter=0.022, noise=0.045, grain=0.0,
+        dark=0.32, bright=3.45, gamma=0.92, shoulder=0.60, exposure_spread=0.10, scatter=0.022, noise=0.032, grain=0.0,
         blur=0.0018, edge_enhancement=0.35, marker="plain", marker_side="left", collimation=0.02, border=0,
     ),
     "hillside": Style(
-        dark=0.25, bright=3.15, gamma=0.72, shoulder=0.75, exposure_spread=0.16, scatter=0.045, noise=0.085,
+        dark=0.25, bright=2.95, gamma=0.72, shoulder=0.75, exposure_spread=0.16, scatter=0.045, noise=0.065,
         grain=0.0035, blur=0.0028, edge_enhancement=0.0, marker="ringed", marker_side="right", collimation=0.06,
         border=245,
     ),

@@ -9,7 +9,17 @@ import numpy as np
 
 from chartsight.hospital.anatomy import SIDES, Anatomy, Hemithorax, heart_level
 from chartsight.hospital.strokes import (
-    Grid, Plane, add_bands, add_blob, add_lines, add_tube, along, as_plane, dome, rise, smooth_curve,
+    Grid,
+    Plane,
+    add_bands,
+    add_blob,
+    add_lines,
+    add_tube,
+    along,
+    as_plane,
+    dome,
+    rise,
+    smooth_curve,
 )  # fmt: skip
 
 VESSEL_STREAM, LEAD_STREAM = 3, 4
@@ -26,6 +36,7 @@ class Layers:
         air: Share of that thickness that is air, 0 to 1.
         fill: Share of the air that something has replaced (fluid, pus, collapse), 0 to 1.
         vessels: Depth of vessels and markings; seen only where there is air.
+        wall: Depth of soft tissue outside the ribs: breasts, nipples, folds of skin.
         bone: Depth of bone.
         metal: Depth of metal, plastic and contrast: on top of everything.
         lungs: Where each lung is, +1 left and -1 right, 0 to 1, not cut by the heart.
@@ -37,6 +48,7 @@ class Layers:
     air: Plane
     fill: Plane
     vessels: Plane
+    wall: Plane
     bone: Plane
     metal: Plane
     lungs: dict[int, Plane]
@@ -52,7 +64,10 @@ def paint_chest(anatomy: Anatomy, grid: Grid) -> Layers:
     lungs = {side: lung_plane(anatomy, anatomy.lung(side), d * side, grid) for side in (1, -1)}
     soft = paint_trunk(anatomy, grid, d)
     air = paint_air(anatomy, grid, d, lungs)
-    layers = Layers(grid, d, soft, air, grid.blank(), grid.blank(), grid.blank(), grid.blank(), lungs)
+    layers = Layers(
+        grid=grid, d=d, soft=soft, air=air, fill=grid.blank(), vessels=grid.blank(), wall=grid.blank(),
+        bone=grid.blank(), metal=grid.blank(), lungs=lungs,
+    )  # fmt: skip
     paint_vessels(anatomy, layers)
     paint_ribs(anatomy, layers)
     paint_spine(anatomy, layers)
@@ -66,11 +81,11 @@ def paint_chest(anatomy: Anatomy, grid: Grid) -> Layers:
 def lung_plane(anatomy: Anatomy, lung: Hemithorax, d: Plane, grid: Grid) -> Plane:
     """Depth of a lung, 0 outside to 1 in its middle, heart not yet taken out; `d` counts towards its side."""
     lateral = lung.lateral(grid.y)
-    medial = np.float32(lung.medial) + np.float32(0.03) * np.exp(-(grid.y - np.float32(lung.apex_y)) * 45)
+    medial = lung.inner(grid.y)
     span = np.maximum(lateral - medial, np.float32(0.01))
     across = (lateral - d) * (d - medial) * (np.float32(4) / (span * span))
     # A trunk is an ellipse in cross-section: full depth soon behind a steep edge.
-    depth = np.sqrt(np.sqrt(np.clip(across, 0, 1)))
+    depth = np.sqrt(np.sqrt(np.clip(across, 0, 1))) * (lateral > medial)
     floor = lung.diaphragm(d[grid.size_px // 2 : grid.size_px // 2 + 1])
     depth *= rise(as_plane(floor - grid.y), 0.004 + 0.006 * (1 - anatomy.sharpness))
     # The posterior recess lies behind the dome: the air thins out towards it.
@@ -113,49 +128,48 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
     bias = np.clip(d * 8, -1, 1) * np.float32(2.0 * anatomy.rotation)
     air = lung * (1 - heart) * (np.float32(0.74) + bias)
 
-    def airway(x: Plane, half_width: float, depth: float) -> None:
-        np.maximum(air, np.float32(depth) * rise(half_width - np.abs(x), 0.006), out=air)
-
-    above = rise(np.float32(anatomy.carina_y) - grid.y, 0.01)
-    airway(
-        (d - np.float32(0.5 * anatomy.mediastinum_shift) - np.float32(0.004)) + (1 - above) * 9, 0.021, 0.26
-    )
-    air *= 1
+    # The windpipe ends softly where it divides.
+    above = np.clip((np.float32(anatomy.carina_y + 0.02) - grid.y) * 14, 0, 1)
+    windpipe = rise(np.float32(0.0205) - np.abs(d - np.float32(0.5 * anatomy.mediastinum_shift + 0.004)), 0.010)
+    np.maximum(air, np.float32(0.31) * windpipe * above, out=air)
     for side in (1, -1):
         x, y = smooth_curve(
             [anatomy.x(side, 0.004, anatomy.carina_y - 0.01), anatomy.x(side, 0.035, anatomy.carina_y + 0.03),
              anatomy.x(side, 0.075, anatomy.hilum_y - 0.005 * side)],
             [anatomy.carina_y - 0.01, anatomy.carina_y + (0.025 if side > 0 else 0.03), anatomy.hilum_y + 0.01], 8,
         )  # fmt: skip
-        add_tube(air, grid, x, y, 0.013, 0.0, 0.10)
+        add_tube(air, grid, x, y, 0.014, 0.0, 0.09)
     return as_plane(np.clip(air, 0, 0.92))
 
 
 def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
     """Thickness of the body without bone, lungs taken as full of water."""
     a = anatomy
-    width = np.float32(a.trunk) + np.float32(0.05 + 0.05 * a.fat) * np.clip((grid.y - np.float32(0.75)) * 2, 0, 1) ** 2
     aside = np.abs(d)
+    armpit = a.shoulder_y + 0.25 * a.scale
+    flank = np.float32(a.trunk) + np.float32(0.03 + 0.06 * a.fat) * np.clip((grid.y - np.float32(0.7)) * 2, 0, 1) ** 2
+    width = flank + (np.float32(0.60 * a.scale) - flank) * rise(np.float32(armpit) - grid.y, 0.11)
     ratio = aside / width
-    trunk = np.sqrt(dome(ratio * ratio)) * np.float32(a.thickness)
-    # Shoulders: the trapezius slopes from the neck, the deltoid rounds off.
-    reach = np.clip((aside - np.float32(a.neck)) / np.float32(0.36), 0, 2)
-    slope = np.float32(a.shoulder_y - 0.10) + np.float32(0.10) * np.sqrt(reach) + np.float32(0.06) * reach**3
-    top = rise(grid.y - slope, 0.02)
-    depth_down = np.clip((grid.y - slope) * np.float32(4.5), 0, 1)
-    shoulder = np.float32(0.36 + 0.3 * a.fat) * np.sqrt(depth_down)
-    arm_middle = np.float32(0.445 * a.scale + 0.03 + 0.05 * a.fat) + np.float32(0.16) * (grid.y - np.float32(0.2))
-    arm = np.sqrt(dome(((aside - arm_middle) / np.float32(0.085 + 0.02 * a.fat)) ** 2)) * np.float32(0.42 + 0.2 * a.fat)
-    fold = rise(grid.y - np.float32(a.shoulder_y + 0.24), 0.12)
-    flank = np.maximum(trunk * (1 - (1 - top) * 1.0), arm * rise(grid.y - np.float32(a.shoulder_y + 0.06), 0.06))
-    upper = np.maximum(trunk * np.float32(0.80), shoulder) * top
-    body = upper * (1 - fold) + flank * fold
-    ratio = aside / np.float32(a.neck)
-    neck = np.sqrt(dome(ratio * ratio)) * np.float32(0.66) * rise(np.float32(a.shoulder_y + 0.08) - grid.y, 0.08)
+    # Thin over the shoulders, deepest over the liver.
+    thickness = np.float32(a.thickness) * (
+        np.float32(0.66) + np.float32(0.40) * np.clip((grid.y - np.float32(a.shoulder_y)) * 2, 0, 1)
+    )
+    body = dome(ratio * ratio) ** np.float32(0.7) * thickness
+    # The trapezius slopes from the neck, the deltoid rounds off.
+    reach = np.clip((aside - np.float32(a.neck * 0.8)) / np.float32(0.40 * a.scale), 0, 2)
+    slope = np.float32(a.shoulder_y - 0.085) + np.float32(0.075) * reach + np.float32(0.07) * reach**5
+    below = np.clip((grid.y - slope) * np.float32(5.5), 0, 1)
+    body = body * np.sqrt(below)
+    arm_middle = np.float32(0.455 * a.scale + 0.03 + 0.06 * a.fat) + np.float32(0.16) * (grid.y - np.float32(0.2))
+    arm_ratio = (aside - arm_middle) / np.float32(0.080 + 0.025 * a.fat)
+    arm = np.sqrt(dome(arm_ratio * arm_ratio)) * np.float32(0.40 + 0.2 * a.fat)
+    body = np.maximum(body, arm * rise(grid.y - np.float32(a.shoulder_y + 0.10), 0.08))
+    ratio = as_plane(aside / np.float32(a.neck))
+    neck = np.sqrt(dome(ratio * ratio)) * np.float32(0.60) * rise(np.float32(a.shoulder_y + 0.08) - grid.y, 0.08)
     body = np.maximum(body, neck)
     # The mediastinum's own density: great vessels and spine muscles.
     core = np.exp(-((d - np.float32(a.mediastinum_shift)) ** 2) * np.float32(1 / (2 * 0.07**2)))
-    return as_plane(body * (1 + np.float32(0.12) * core))
+    return as_plane(body * (1 + np.float32(0.10) * core))
 
 
 def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
@@ -167,7 +181,7 @@ def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
         lung = anatomy.lung(side)
         hilum_y = anatomy.hilum_y - 0.012 * side
         count = 15
-        angle = np.linspace(-1.25, 1.35, count) + rng.normal(0, 0.09, count)
+        angle = np.linspace(-1.35, 1.45, count) + rng.normal(0, 0.16, count)
         x = np.full(count, 0.070) + rng.normal(0, 0.006, count)
         y = hilum_y + 0.050 * np.sin(angle) + rng.normal(0, 0.008, count)
         width = rng.uniform(0.8, 1.15, count)
@@ -176,7 +190,7 @@ def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
                 1 + 0.35 * (np.sin(angle) > 0.4)
             ) * lung.height / 0.55  # fmt: skip
             t = np.linspace(0, 1, 26)[:, None]
-            curl = rng.normal(0, 0.28, len(x))
+            curl = rng.normal(0, 0.42, len(x))
             heading = angle + curl * t
             px = x + np.cumsum(np.cos(heading) * length / 26, 0)
             py = y + np.cumsum(np.sin(heading) * length / 26, 0)
@@ -190,10 +204,10 @@ def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
             x, y = np.tile(px[-1], 2), np.tile(py[-1], 2)
             angle = np.concatenate((heading[-1] - split, heading[-1] + split * rng.uniform(0.5, 1.2, len(split))))
             width = np.tile(width, 2) * 0.74
-        add_blob(layers.vessels, grid, anatomy.x(side, 0.078, hilum_y), hilum_y, 0.034, 0.060, 0.20)
-        add_blob(layers.vessels, grid, anatomy.x(side, 0.092, hilum_y + 0.045), hilum_y + 0.045, 0.020, 0.055, 0.13)
+        add_blob(layers.vessels, grid, anatomy.x(side, 0.078, hilum_y), hilum_y, 0.034, 0.060, 0.15)
+        add_blob(layers.vessels, grid, anatomy.x(side, 0.092, hilum_y + 0.045), hilum_y + 0.045, 0.020, 0.060, 0.12)
     strength = anatomy.vascularity
-    for level, (half_width, weight) in enumerate(((0.0058, 0.155), (0.0036, 0.105), (0.0023, 0.075))):
+    for level, (half_width, weight) in enumerate(((0.0056, 0.095), (0.0036, 0.080), (0.0023, 0.065))):
         x, y, ink = np.concatenate(strokes[level], 1)
         add_lines(layers.vessels, grid, x, y, ink * np.float32(weight * strength), half_width)
 
@@ -215,18 +229,24 @@ def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
             fade = np.float32(0.75) + np.float32(0.35) * np.clip(q, 0, 1)
             centres.append(back)
             halves.append(np.full_like(d, rib.half_width) * (np.float32(0.8) + np.float32(0.25) * q))
-            weights.append(np.where(shown, np.float32(0.105 * rib.weight * anatomy.bone) * fade, 0))
-            if number < 8:
+            weights.append(np.where(shown, np.float32(0.135 * rib.weight * anatomy.bone) * fade, 0))
+            if number < 7:
                 arc = np.sqrt(np.clip(1 - q * q, 0, 1))
                 front = np.float32(edge_y + 0.030) + np.float32(rib.front_drop) * arc
                 shown = (q > 0.34 - 0.015 * number) & (q < 1)
-                fade = np.clip((q - np.float32(0.30)) * 4, 0, 1) * np.clip((1 - q) * 7, 0.15, 1)
+                fade = np.clip((q - np.float32(0.32)) * 2.4, 0, 1) * np.clip((1 - q) * 7, 0.15, 1)
                 centres.append(front)
                 steep = 1 / np.maximum(arc, np.float32(0.45))
                 halves.append(np.full_like(d, rib.half_width * 1.08) * np.minimum(steep, 1.8))
-                weights.append(np.where(shown, np.float32(0.065 * rib.weight * anatomy.bone) * fade, 0))
-    add_bands(layers.bone, grid, as_plane(np.stack(centres)), as_plane(np.stack(halves)), as_plane(np.stack(weights)),
-              rim=0.45)  # fmt: skip
+                weights.append(
+                    np.where(shown, np.float32((0.088 - 0.009 * number) * rib.weight * anatomy.bone) * fade, 0)
+                )
+    middle = np.stack(centres)
+    # Over the liver the beam has little left to show them with.
+    shown = 1 - np.float32(0.6) * np.clip((middle - np.float32(anatomy.liver_y)) * 14, 0, 1)
+    add_bands(
+        layers.bone, grid, as_plane(middle), as_plane(np.stack(halves)), as_plane(np.stack(weights) * shown), rim=0.45
+    )
 
 
 def paint_spine(anatomy: Anatomy, layers: Layers) -> None:
@@ -235,7 +255,9 @@ def paint_spine(anatomy: Anatomy, layers: Layers) -> None:
     spacing = np.float32(0.046 * anatomy.scale) * (np.float32(0.85) + np.float32(0.3) * y)
     phase = y / spacing * np.float32(2 * math.pi)
     body = rise(np.float32(0.030) + np.float32(0.008) * y - np.abs(layers.d), 0.006)
-    layers.bone += body * (np.float32(0.16) + np.float32(0.035) * np.sin(phase)) * np.float32(anatomy.bone)
+    layers.bone += (
+        body * (np.float32(0.075) + np.float32(0.03) * np.sin(phase) + np.float32(0.05) * y) * np.float32(anatomy.bone)
+    )
     process = np.exp(-((layers.d / np.float32(0.006)) ** 2)) * np.clip(np.sin(phase + 1), 0, 1)
     pedicle = np.exp(-(((np.abs(layers.d) - np.float32(0.021)) / np.float32(0.006)) ** 2)) * np.clip(
         np.sin(phase + 2), 0, 1
@@ -261,8 +283,8 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         t = (d - np.float32(start)) / np.float32(end - start)
         wave = np.sin(np.clip(t, 0, 1) * np.float32(2 * math.pi))
         centres.append(np.float32(a.clavicle_y) - np.float32(rise_out + 0.035) * t + np.float32(0.010) * wave)
-        halves.append(np.float32(0.0125 * a.scale) * (1 + np.float32(0.45) * (1 - np.clip(t * 5, 0, 1))))
-        weights.append(np.where((t > 0) & (t < 1), np.float32(0.17 * a.bone), np.float32(0)))
+        halves.append(np.float32(0.0135 * a.scale) * (1 + np.float32(0.45) * (1 - np.clip(t * 5, 0, 1))))
+        weights.append(np.float32(0.23 * a.bone) * np.clip(t * 12, 0, 1) * np.clip((1 - t) * 6, 0, 1))
         # Scapula: blade lateral of the lung when the shoulders are rolled forward, over it otherwise.
         inner = 0.30 * a.scale - 0.06 * a.scapula
         top, tip = a.clavicle_y + 0.01, a.clavicle_y + 0.27 * a.scale
@@ -272,19 +294,19 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         medial = np.float32(inner) + np.float32(0.035) * np.clip((ys - np.float32(top)) * 4, 0, 1.2)
         lateral = np.float32(outer) - np.float32(0.45) * (ys - np.float32(top)) * np.float32(outer - inner) * 5 * 0.5
         depth = np.minimum(np.minimum(aside - medial, lateral - aside), np.minimum(ys - top, tip - ys))
-        edge = np.exp(-(((depth - np.float32(0.005)) / np.float32(0.004)) ** 2))
+        edge = np.exp(-(((depth - np.float32(0.006)) / np.float32(0.006)) ** 2))
         strength = 0.075 * a.bone * (0.7 + 0.3 * a.scapula)
-        layers.bone[at] += np.float32(strength) * (np.float32(0.55) * rise(depth, 0.005) + np.float32(0.8) * edge)
+        layers.bone[at] += np.float32(strength) * (np.float32(0.6) * rise(depth, 0.010) + np.float32(0.35) * edge)
         spine_x, spine_y = along(*smooth_curve(
             [a.x(side, v, top) for v in (inner + 0.01, inner + 0.07, outer + 0.015)],
             [top + 0.065, top + 0.030, top - 0.02], 16))[:2]  # fmt: skip
         add_tube(layers.bone, grid, spine_x[::8], spine_y[::8], 0.009, 0.03, 0.055 * a.bone)
-        head_x, head_y = a.x(side, 0.425 * a.scale + 0.01, a.clavicle_y), a.clavicle_y + 0.035 + 0.01 * number
-        add_blob(layers.bone, grid, head_x, head_y, 0.052, 0.052, 0.17 * a.bone, power=0.6)
+        head_x, head_y = a.x(side, 0.435 * a.scale + 0.01, a.clavicle_y), a.clavicle_y + 0.025 + 0.01 * number
+        add_blob(layers.bone, grid, head_x, head_y, 0.055, 0.055, 0.13 * a.bone, power=0.6)
         shaft_x, shaft_y = smooth_curve(
             [head_x + side * k for k in (0.008, 0.028, 0.05, 0.075)], [head_y + k for k in (0.02, 0.12, 0.24, 0.36)], 8
         )
-        add_tube(layers.bone, grid, shaft_x, shaft_y, 0.026, 0.10 * a.bone, 0.06 * a.bone)
+        add_tube(layers.bone, grid, shaft_x, shaft_y, 0.029, 0.07 * a.bone, 0.06 * a.bone)
     add_bands(layers.bone, grid, as_plane(np.stack(centres)), as_plane(np.stack(halves)), as_plane(np.stack(weights)),
               rim=0.5)  # fmt: skip
 
@@ -303,12 +325,12 @@ def paint_breasts(anatomy: Anatomy, layers: Layers) -> None:
     """Two soft shadows with a lower crescent over the lung bases."""
     if anatomy.breast <= 0 and anatomy.fat < 0.75:
         return
-    weight = 0.13 * anatomy.breast + 0.05 * max(anatomy.fat - 0.6, 0)
+    weight = 0.025 + 0.085 * anatomy.breast + 0.05 * max(anatomy.fat - 0.6, 0)
     radius = 0.115 + 0.035 * anatomy.breast
     for side in (1, -1):
         y = anatomy.breast_y - 0.055 + 0.004 * side
-        add_blob(layers.soft, layers.grid, anatomy.x(side, 0.205 * anatomy.scale, y), y, radius, radius * 0.95, weight,
-                 power=0.8)  # fmt: skip
+        add_blob(layers.wall, layers.grid, anatomy.x(side, 0.205 * anatomy.scale, y), y, radius, radius * 0.95, weight,
+                 power=0.6)  # fmt: skip
 
 
 def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
@@ -317,7 +339,7 @@ def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
     if looks.nipples > 0:
         for side in (1, -1):
             y = a.breast_y + 0.01
-            add_blob(layers.soft, grid, a.x(side, 0.215 * a.scale, y), y, 0.014, 0.014, 0.22 * looks.nipples)
+            add_blob(layers.wall, grid, a.x(side, 0.215 * a.scale, y), y, 0.014, 0.014, 0.10 * looks.nipples)
     if looks.skin_fold:
         side, d = looks.skin_fold
         lung = a.lung(side)
@@ -328,7 +350,7 @@ def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
         away = (xs - a.midline(ys)) * side - edge
         # A fold darkens towards its edge and ends in a step; a pleural line is a thin white line.
         ramp = np.where(away > 0, np.exp(-away * 25), np.exp(np.minimum(away, 0) * 500))
-        layers.soft[at] += np.float32(0.05) * as_plane(ramp) * rise(np.minimum(t, 1 - t) - np.float32(0.12), 0.12)
+        layers.wall[at] += np.float32(0.035) * as_plane(ramp) * rise(np.minimum(t, 1 - t) - np.float32(0.12), 0.12)
     for side in SIDES.values():
         if looks.companion > 0.4:
             y = a.ribs[0].spine_y + 0.075

@@ -31,7 +31,7 @@ def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
     level = lung.dome_y - 0.050 if basal else anatomy.hilum_y + 0.03
     share = grid.blank()
     count = 2 + int(rng.random() < 0.5)
-    half = 0.0050 + 0.0060 * severity
+    half = 0.0045 + 0.0045 * severity
     tops, lows = [], []
     for number in range(count):
         start, end = rng.uniform(0.32, 0.45), rng.uniform(0.80, 0.95)
@@ -42,7 +42,8 @@ def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
             [y0 + slope * k + rng.normal(0, 0.004) for k in (0.0, 0.35, 0.7, 1.0)],
         )
         x, y, length = along(xs, ys)
-        add_lines(share, grid, x, y, length * np.float32(rng.uniform(0.8, 1.0)), half)
+        taper = np.sin(np.linspace(0.15, 2.8, len(x)))  # thickest near the hilum side, fading towards the pleura
+        add_lines(share, grid, x, y, as_plane(length * taper * rng.uniform(0.8, 1.0)), half)
         tops.append(float(ys.min()))
         lows.append(float(ys.max()))
     share = as_plane(np.clip(share, 0, 1) * np.float32(0.14 + 0.62 * severity))

@@ -24,22 +24,24 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
     u, v = (xs - np.float32(x)) / np.float32(wide), (ys - np.float32(y)) / np.float32(high)
     v = v + np.float32(slant) * u
     r = np.sqrt(u * u + v * v) + (np.float32(1.1 if not lobar else 0.6) * (patches[at] - np.float32(0.5)))
-    body = np.clip((np.float32(1.25) - r) * np.float32(1.5 if not lobar else 2.0), 0, 1)
+    body = np.clip((np.float32(1.25) - r) * np.float32(1.1 if not lobar else 1.4), 0, 1)
     if lobar:  # A fissure cuts it off sharply on one side.
         edge = np.float32(0.62) - (v if planted.objects[0].find("upper") >= 0 else -v)
-        body = body * np.clip(edge * 6, 0, 1)
+        body = body * np.clip(edge * 3.5, 0, 1)
     share = layers.grid.blank()
     share[at] = body * (np.float32(0.75) + np.float32(0.4) * patches[at])
     if severity > 0.3:
         for _ in range(3):
             turn = rng.uniform(-0.7, 0.7)
-            reach = np.linspace(-0.9, 0.7, 4)
+            reach = np.linspace(-0.8, 0.5, 4)
             px, py = smooth_curve(
-                [x + side * wide * float(k) for k in reach], [y + high * (float(k) * turn) for k in reach], 16
+                [x + side * wide * float(k) for k in reach],
+                [y + high * (float(k) * turn + rng.normal(0, 0.08)) for k in reach],
+                16,
             )
             lx, ly, length = along(px, py)
-            add_lines(share, grid, lx, ly, -length * np.float32(0.30), 0.0038)
-    layers.replace_air(as_plane(np.float32(0.16 + 0.66 * severity) * share * (layers.d * side > 0)))
+            add_lines(share, grid, lx, ly, -length * np.float32(0.15), 0.0030)
+    layers.replace_air(as_plane(np.float32(0.16 + 0.74 * severity) * share * (layers.d * side > 0)))
     margin = 1.72
     return (x - margin * wide, y - margin * high, x + margin * wide, y + margin * high)
 

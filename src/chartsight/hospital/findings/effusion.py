@@ -15,7 +15,7 @@ def draw_effusion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng
     """Fluid from a blunted angle (severity near 0) to two thirds of the lung (1)."""
     side, severity = side_of(planted), planted.severity
     lung = anatomy.lung(side)
-    height = 0.012 + (0.33 + 0.04 * rng.normal()) * severity**1.25
+    height = 0.012 + (0.33 + 0.04 * rng.normal()) * severity**1.1
     flatness = 0.25 + 0.35 * severity
     d = layers.d * side
     q = np.clip((d - np.float32(lung.medial)) / np.float32(lung.width - lung.medial), 0, 1)

@@ -19,7 +19,9 @@ def draw_endotracheal_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFin
     sway = rng.normal(0, 0.006, 2)
     ys = [-0.03, 0.08, 0.5 * (0.08 + tip_y), tip_y]
     shift = 0.5 * anatomy.mediastinum_shift + 0.004
-    xs = [anatomy.midline_at(y) + shift + extra for y, extra in zip(ys, (2 * sway[0], sway[0], sway[1], 0.0), strict=True)]
+    xs = [
+        anatomy.midline_at(y) + shift + extra for y, extra in zip(ys, (2 * sway[0], sway[0], sway[1], 0.0), strict=True)
+    ]
     x, y = smooth_curve(xs, ys, 14)
     add_tube(layers.metal, grid, x, y, half, 0.05 + 0.16 * severity, 0.01 + 0.05 * severity)
     lx, ly, length = along(x + np.float32(0.6 * half), y)

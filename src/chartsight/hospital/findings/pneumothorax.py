@@ -9,7 +9,7 @@ import numpy as np
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import Box, PlantedFinding
 from chartsight.hospital.findings.drawing import FindingDrawing, lung_box, on_either_side, side_of
-from chartsight.hospital.strokes import add_lines, along, as_plane, rise
+from chartsight.hospital.strokes import Plane, add_lines, along, as_plane, rise
 from chartsight.hospital.tissue import Layers
 
 
@@ -22,15 +22,15 @@ def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
     low = lung.apex_y + lung.height * (0.95 if whole else 0.40 + 0.25 * severity)
     shrunken = replace(lung, apex_y=lung.apex_y + 1.25 * gap, width=lung.width - 0.15 * gap)
 
-    def pleura(y: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def pleura(y: Plane) -> Plane:
         down = np.clip((y - np.float32(lung.apex_y)) / np.float32(low - lung.apex_y), 0, 1)
-        return shrunken.lateral(y) - np.float32(gap) * (1 - down**2)
+        return as_plane(shrunken.lateral(y) - np.float32(gap) * (1 - down**2))
 
     d = layers.d * side
     beyond = rise(as_plane(d - pleura(grid.y)), 0.004) * (grid.y < low) * (d > 0)
     beyond *= layers.lungs[side] > 0
     layers.vessels *= 1 - beyond
-    layers.air += as_plane(np.float32(0.07 + 0.06 * severity) * beyond * (layers.air > 0.2))
+    layers.air += as_plane(np.float32(0.04 + 0.05 * severity) * beyond * (layers.air > 0.2))
     np.clip(layers.air, 0, 0.95, out=layers.air)
     collapsed = np.float32(0.10 + 0.16 * severity) * (d > 0) * (1 - beyond) * (grid.y < low)
     fade = np.clip((np.float32(low) - grid.y) * 6, 0, 1) * (layers.lungs[side] > 0)
