@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
-def share_out(total: float, caps: Sequence[float], weights: Sequence[float]) -> NDArray[np.float64]:
+def share_out(total: float, caps: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
     """`total` divided by weight, none above its cap; what one cannot take goes to the others.
 
     >>> share_out(10, caps=[2, 100, 100], weights=[1, 1, 3])

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.errors import ChartsightError, QuestionError
 from chartsight.progress import track
@@ -236,36 +237,34 @@ def is_supported(template: Template, answers: Answers, min_support: int) -> bool
     counts = np.bincount(answers.codes[answers.codes >= 0], minlength=len(answers.values))
     if template.answer_type == "set":
         found = sum(int(n) for n, value in zip(counts, answers.values, strict=True) if value)
-        return found >= min_support and np.count_nonzero(counts) > 1
+        return found >= min_support and bool(np.count_nonzero(counts) > 1)
     return bool((counts >= min_support).all())
 
 
 def draw_split(
-    fillings: Sequence[tuple[Ask, Answers]], films: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    config: QuestionConfig, rng: np.random.Generator,
-) -> Iterator[tuple[Ask, Answers, np.ndarray[tuple[int], np.dtype[np.int64]]]]:  # fmt: skip
+    fillings: Sequence[tuple[Ask, Answers]], films: NDArray[np.bool_], config: QuestionConfig, rng: np.random.Generator
+) -> Iterator[tuple[Ask, Answers, NDArray[np.int64]]]:
     """For every question the films of one split that are asked it, as row numbers.
 
     The split's questions are shared out over families, then templates, then fillings; what one cannot take goes to
     the others.
     """
 
-    def count(answers: Answers, codes: np.ndarray[tuple[int], np.dtype[np.int32]], total: float = np.inf):  # type: ignore[no-untyped-def]
+    def count(ask: Ask, answers: Answers, codes: NDArray[np.int32], total: float = np.inf) -> NDArray[np.float64]:
         available = np.bincount(codes[codes >= 0], minlength=len(answers.values))
-        kind = by_answers[id(answers)].answer_type
         return count_wanted(
-            kind, answers.values, available, total, yes_share=config.yes_share, empty_share=config.empty_share
-        )
+            ask.template.answer_type, answers.values, available, total,
+            yes_share=config.yes_share, empty_share=config.empty_share,
+        )  # fmt: skip
 
-    by_answers = {id(answers): ask.template for ask, answers in fillings}
-    within = [np.where(films, answers.codes, -1) for _, answers in fillings]
-    caps = [float(count(answers, codes).sum()) for (_, answers), codes in zip(fillings, within, strict=True)]
+    within = [np.where(films, answers.codes, -1).astype(np.int32) for _, answers in fillings]
+    caps = [float(count(ask, answers, codes).sum()) for (ask, answers), codes in zip(fillings, within, strict=True)]
     totals = share_questions([ask.template for ask, _ in fillings], caps, config.per_film * int(films.sum()), config)
     load = np.zeros(len(films), np.int64)
     for n in rng.permutation(len(fillings)):
         ask, answers = fillings[n]
-        codes = np.where(load < config.per_film, within[n], -1)
-        drawn = draw_films(codes, count(answers, codes, totals[n]), load, rng)
+        codes = np.where(load < config.per_film, within[n], -1).astype(np.int32)
+        drawn = draw_films(codes, count(ask, answers, codes, totals[n]), load, rng)
         if len(drawn):
             yield ask, answers, drawn
 
@@ -279,9 +278,9 @@ def share_questions(
         "choose": config.choose_share,
         "query": max(0.0, 1 - config.verify_share - config.choose_share),
     }
-    cap_of: Counter[str] = Counter()
+    cap_of: dict[str, float] = defaultdict(float)
     for template, cap in zip(templates, caps, strict=True):
-        cap_of[template.id] += cap  # type: ignore[assignment]
+        cap_of[template.id] += cap
     distinct = {template.id: template for template in templates}
     families = sorted({template.family for template in distinct.values()})
     family_caps = [sum(cap_of[t.id] for t in distinct.values() if t.family == family) for family in families]

@@ -5,6 +5,7 @@ The priors are the first thing to read: what a model scores that never looks at 
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -123,7 +124,8 @@ def measure_entropy(answers: Iterable[str]) -> float:
 
 
 def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
-    """What the majority answer of train scores on test: over all, per template, per template with its slots.
+    """What the majority answer of train scores on test: over all, per template, per template with its
+    slots in either order.
 
     A template that train lacks is answered by the overall majority. Accuracies are None without test questions.
     """
@@ -138,7 +140,11 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
 
     overall = majorities(lambda question: None)
     template = majorities(lambda question: question.template_id)
-    filled = majorities(lambda question: (question.template_id, question.parameters))
+
+    def filling(question: Question) -> tuple[str, tuple[str, ...]]:
+        return question.template_id, tuple(sorted(json.loads(question.parameters).values()))
+
+    filled = majorities(filling)
 
     def accuracy(rows: Sequence[Question], answer: Any) -> float | None:
         return sum(answer(question) == question.answer for question in rows) / len(rows) if rows else None
@@ -156,7 +162,7 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
         "per_template_majority": {"accuracy": accuracy(test, by_template)},
         "per_slots_majority": {
             "accuracy": accuracy(
-                test, lambda q: filled.get((q.template_id, q.parameters), by_template(q))
+                test, lambda q: filled.get(filling(q), by_template(q))
             )
         },
         "per_template": {

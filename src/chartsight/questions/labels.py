@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Unmentioned = Literal["absent", "unknown"]
 Statements = NDArray[np.int8]  # [films] or [films, n] of 1, 0, -1
 UNSTATED = np.int8(2)
+# They read every report of their films, and a report without any finding leaves no row.
+WHOLE_REPORT_LABELLERS = ("chexpert", "negbio")
 CODES = {"absent": 0, "uncertain": -1, "present": 1}
 
 # A finding in a part is a finding in the whole, and a whole that is said to be free of it has no part with it.
@@ -53,6 +55,7 @@ class LabelledFilm:
     digest: str
     view: str | None
     sex: str | None
+    source: str
     terms: Terms
     pairing: Pairing
 
@@ -165,8 +168,9 @@ def negated(statements: Statements) -> Statements:
 # ----------------------------------------------------------------------------------------------------- from the record
 
 _FILMS = """
-    SELECT films.image_id, films.study_id, films.subject_id, films.digest, films.view_position, patients.gender,
-           films.terms, films.pairing
+    SELECT films.image_id, films.study_id, films.subject_id, films.digest,
+           split_part(films.view_position, ' ', 1), patients.gender,
+           films.source, films.terms, films.pairing
     FROM films LEFT JOIN patients USING (subject_id)
     WHERE NOT $frontal OR films.image_id IN (SELECT image_id FROM tb_cxr)
     ORDER BY films.study_id, films.image_id
@@ -200,9 +204,9 @@ def read_film_labels(
     import pyarrow as pa
 
     films = tuple(
-        LabelledFilm(image_id, int(study_id), int(subject_id), digest, view if view in VIEWS else None,
-                     _SEX_OF_GENDER.get(gender), terms, pairing)
-        for image_id, study_id, subject_id, digest, view, gender, terms, pairing
+        LabelledFilm(image_id, study_id, subject_id, digest, view if view in VIEWS else None,
+                     _SEX_OF_GENDER.get(gender), source, terms, pairing)
+        for image_id, study_id, subject_id, digest, view, gender, source, terms, pairing
         in connection.execute(_FILMS, {"frontal": frontal_only}).fetchall()
     )  # fmt: skip
     asked = pa.table(
@@ -243,6 +247,11 @@ def build_film_labels(
     chosen = np.full(len(films), none)
     for film, *_, source in labels:
         chosen[film] = min(chosen[film], rank[source])
+    read = {(films[film].source, source) for film, *_, source in labels if source in WHOLE_REPORT_LABELLERS}
+    for n, each in enumerate(films):
+        for source in label_sources:
+            if (each.source, source) in read:
+                chosen[n] = min(chosen[n], rank[source])
     # A film with boxes but no statement was read by that source and found free of findings.
     for film, _, _, _, source in boxes:
         if source in rank:

@@ -164,7 +164,7 @@ def parse_templates(declared: Any, where: str) -> TemplateSet:
     ids = [template.id for template in templates]
     if repeated := sorted({each for each in ids if ids.count(each) > 1}):
         raise QuestionError("bad-templates", where, f"template {repeated[0]} stands there twice")
-    words = {category: (category, category) for category in CATEGORIES}
+    words: dict[str, tuple[str, str]] = {category: (category, category) for category in CATEGORIES}
     words |= {category: (one, several) for category, (one, several) in declared.get("words", {}).items()}
     return TemplateSet(declared["family"], int(declared["version"]), declared["program"], words, templates)
 
@@ -199,7 +199,7 @@ def parse_template(declared: Mapping[str, Any], where: str) -> Template:
         if named != set(slots):
             raise QuestionError("bad-template", where, f"a phrasing with slots {sorted(named)}", f"{sorted(slots)}")
     gold = parse_gold(declared["gold"], slots, where)
-    return Template(name, family, slots, declared["answer_type"], gold, float(declared.get("weight", 1)), phrasings)  # type: ignore[arg-type]
+    return Template(name, family, slots, declared["answer_type"], gold, float(declared.get("weight", 1)), phrasings)
 
 
 def parse_gold(declared: Mapping[str, Any], slots: tuple[str, ...], where: str) -> Gold:
