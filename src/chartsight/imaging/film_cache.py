@@ -146,3 +146,10 @@ def _write_cache(
                 failed[film.digest] = square
             file.write((blank if isinstance(square, str) else square).tobytes())
     write_json(partial / "films.json", {"digests": [film.digest for film in films], "failed": failed})
+
+
+def default_cache_folder() -> Path:
+    """Where padded films are kept between runs: `CHARTSIGHT_CACHE`, else the user's cache folder."""
+    chosen = os.environ.get("CHARTSIGHT_CACHE")
+    cache = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chartsight"
+    return cache / "films"

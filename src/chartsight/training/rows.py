@@ -41,7 +41,7 @@ class FilmRow:
     """One film's questions as one row of T tokens.
 
     Args:
-        image_id: Whose features fill the image positions; None for a row without a film.
+        image_ids: Whose features fill the image positions, in reading order; empty for a row without a film.
         input_ids: [T].
         position_ids: [T]; every branch restarts after the prefix.
         branch: [T]; 0 is the prefix.
@@ -51,7 +51,7 @@ class FilmRow:
         n_questions: K.
     """
 
-    image_id: str | None
+    image_ids: tuple[str, ...]
     input_ids: tuple[int, ...]
     position_ids: tuple[int, ...]
     branch: tuple[int, ...]
@@ -61,8 +61,8 @@ class FilmRow:
     n_questions: int
 
 
-def build_row(image_id: str | None, questions: Sequence[TokenisedQuestion], image_token_id: int) -> FilmRow:
-    """One row of all `questions`, which ask about the same film.
+def build_row(image_ids: tuple[str, ...], questions: Sequence[TokenisedQuestion], image_token_id: int) -> FilmRow:
+    """One row of all `questions`, which ask about the same films.
 
     Raises:
         QuestionError: The prompts part ways before the last image token: they are not about the same film.
@@ -88,7 +88,7 @@ def build_row(image_id: str | None, questions: Sequence[TokenisedQuestion], imag
         positions += range(length, length + len(inputs))
         branch += [index + 1] * len(inputs)
     return FilmRow(
-        image_id, tuple(ids), tuple(positions), tuple(branch), tuple(kept), tuple(targets), tuple(owner), len(questions)
+        image_ids, tuple(ids), tuple(positions), tuple(branch), tuple(kept), tuple(targets), tuple(owner), len(questions)
     )
 
 
@@ -97,7 +97,7 @@ class RowBatch:
     """Rows side by side, padded on the right.
 
     Args:
-        image_ids: One a row; empty when the rows have no film.
+        image_ids: Of all rows, in reading order; empty when the rows have no film.
         input_ids: int64 [B, T].
         position_ids: int64 [B, T].
         attention_mask: bool [B, 1, T, T] (true = may look), or bool [B, T] when every row has a single branch.
@@ -154,7 +154,7 @@ def collate_rows(rows: Sequence[FilmRow], pad_id: int) -> RowBatch:
     n_questions = 0
     for index, row in enumerate(rows):
         if not row.targets:
-            raise QuestionError("nothing-supervised", row.image_id or "row", "has no answer token")
+            raise QuestionError("nothing-supervised", ", ".join(row.image_ids) or "row", "has no answer token")
         length = len(row.input_ids)
         ids[index, :length] = torch.tensor(row.input_ids)
         positions[index, :length] = torch.tensor(row.position_ids)
@@ -167,7 +167,7 @@ def collate_rows(rows: Sequence[FilmRow], pad_id: int) -> RowBatch:
     # A single branch is ordinary causal attention: the fast kernels need no explicit mask.
     single = all(row.n_questions == 1 for row in rows)
     return RowBatch(
-        image_ids=tuple(row.image_id for row in rows if row.image_id is not None),
+        image_ids=tuple(image_id for row in rows for image_id in row.image_ids),
         input_ids=ids,
         position_ids=positions,
         attention_mask=is_token if single else branch_mask(branch, is_token),

@@ -9,7 +9,7 @@ Greedy, token for token what one question at a time gives (tests/vlm/test_answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,11 @@ class FilmQuestions:
     """One film (or none) and everything that is asked of it.
 
     Args:
-        film: uint8 [size, size], padded to the model's size; None asks without a film.
+        film: What `encode` takes: uint8 [size, size], padded to the model's size, by default. None asks without a film.
         questions: Non-empty.
     """
 
-    film: NDArray[np.uint8] | None
+    film: Any
     questions: tuple[str, ...]
 
 
@@ -61,9 +61,11 @@ def common_prefix_length(rows: Sequence[Sequence[int]]) -> int:
     return shortest - 1
 
 
-def encode_films(vlm: Vlm, films: NDArray[np.uint8]) -> Tensor:
-    """Projected image features, float [B, image_tokens, D], of padded films uint8 [B, size, size]."""
-    pixel_values = vlm.card.preprocessing.pixel_values(films).to(vlm.device, vlm.model.dtype)
+def encode_films(vlm: Vlm, films: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Projected image features, float [B, image_tokens, D], of B padded films uint8 [size, size]."""
+    import numpy as np
+
+    pixel_values = vlm.card.preprocessing.pixel_values(np.stack(films)).to(vlm.device, vlm.model.dtype)
     return torch.stack(list(vlm.model.get_image_features(pixel_values).pooler_output))
 
 
@@ -75,6 +77,7 @@ def answer_films(
     max_new_tokens: int = 48,
     candidates: Sequence[str] = ("yes", "no"),
     max_branches: int = 128,
+    encode: Callable[[Vlm, Sequence[Any]], Tensor] = encode_films,
 ) -> Iterator[list[RawAnswer]]:
     """Greedy answers: one list an item, in order.
 
@@ -84,15 +87,14 @@ def answer_films(
         max_new_tokens: Generation stops there at the latest.
         candidates: Words whose probability as the first token is reported.
         max_branches: Questions decoded at once; films are gathered until they have that many.
+        encode: Films of one batch → projected features, float [B, image_tokens, D].
     """
-    import numpy as np
-
     batch: list[FilmQuestions] = []
     for item in [*items, None]:
         full = item is not None and sum(len(each.questions) for each in batch) + len(item.questions) > max_branches
         if batch and (item is None or full):
             films = [each.film for each in batch if each.film is not None]
-            features = encode_films(vlm, np.stack(films)) if films else None
+            features = encode(vlm, films) if films else None
             yield from _answer_batch(vlm, batch, features, max_new_tokens, candidates)
             batch = []
         if item is not None:

@@ -165,9 +165,11 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
     """
     import torch
     from transformers import AutoTokenizer, LlavaForConditionalGeneration
+    from transformers.utils import logging
 
     from chartsight.vlm import film_tower  # noqa: F401  registers the starter's tower with transformers
 
+    logging.disable_progress_bar()
     folder = model_folder(name_or_path)
     card = read_card(folder)
     own = fingerprint(folder)
@@ -222,6 +224,9 @@ def save_vlm(vlm: Vlm, folder: Path, dtype: torch.dtype | None = None) -> None:
     """
     import copy
 
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     model = vlm.model if dtype is None else copy.deepcopy(vlm.model).to(dtype)
     model.save_pretrained(folder)
     vlm.tokenizer.save_pretrained(folder)

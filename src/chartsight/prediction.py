@@ -1,0 +1,293 @@
+"""`chartsight predict`: a model's answers to a question set under a condition, in batches, resumable.
+
+Conditions: `full` (the film), `shuffled` (another patient's film of the same view), `blank` (a uniform grey film),
+`question_only` (no film at all in the prompt). A text-only model is asked without the film whatever the condition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chartsight.answers import AnswerStore, answer_key
+from chartsight.errors import ChartsightError, QuestionError
+from chartsight.evaluation.normaliser import parse_answer
+from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
+from chartsight.imaging.film_index import FilmIndex, read_film_index
+from chartsight.progress import track
+from chartsight.questions.files import film_index_of, read_questions
+from chartsight.runs import Run, new_output, read_manifest
+from chartsight.schema import Condition, Prediction, Question, prediction_schema, strictest_pairing, strictest_terms
+
+if TYPE_CHECKING:
+    from chartsight.vlm.checkpoint import Vlm
+
+OFFERED: tuple[Condition, ...] = ("full", "shuffled", "blank", "question_only")
+BLANK_GREY = 118  # about the mean grey of a chest film
+BLANK = "blank"  # the donor of a blank film
+DECODING = "greedy/48"
+QUESTIONS_A_BATCH = 512  # answers are synced to disk after so many
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as it is put under a condition.
+
+    Args:
+        question: As stored.
+        films: What the model is shown; empty when it is asked without a film.
+        donors: Films that stand in for the question's own; empty under `full`.
+        key: Of the answer.
+    """
+
+    question: Question
+    films: tuple[str, ...]
+    donors: tuple[str, ...]
+    key: str
+
+
+def predict_questions(
+    model: str | Path,
+    questions: Path,
+    out: Path,
+    *,
+    condition: Condition = "full",
+    split: str = "test",
+    seed: int = 0,
+    limit: int | None = None,
+    device: str | None = None,
+    quiet: bool = False,
+    force: bool = False,
+) -> Path:
+    """`predictions.parquet` of a model, at `out`.
+
+    Answers are appended to `out` + `.answers.jsonl` while they come; a killed run goes on from there, and a sealed file of
+    the same model, questions and condition is left as it is.
+
+    Args:
+        model: A shipped name, a model folder or a training run.
+        questions: A questions.parquet.
+        out: The Parquet file to appear.
+        condition: One of `OFFERED`.
+        split: train, valid, test or all.
+        seed: Of the donors under `shuffled`.
+        limit: Only so many questions, spread over the films.
+        device: cpu, cuda, ...; the GPU when there is one.
+        quiet: No progress bar.
+        force: Replace a sealed file of another run.
+
+    Raises:
+        QuestionError: Nothing to ask; a condition that is not offered.
+        OutputError: `out` holds something else.
+        CheckpointError: The model cannot be loaded exactly.
+    """
+    import torch
+
+    from chartsight.vlm.checkpoint import fingerprint, load_vlm, model_folder
+
+    if condition not in OFFERED:
+        raise QuestionError("no-condition", "condition", repr(condition), " or ".join(OFFERED))
+    config = {
+        "model": fingerprint(model_folder(model)), "questions": hashlib.sha256(questions.read_bytes()).hexdigest()
+        if questions.is_file() else None, "condition": condition, "split": split, "seed": seed, "limit": limit,
+    }  # fmt: skip
+    if out.is_file() and not force:
+        sealed = read_manifest(out)
+        if sealed is not None and sealed["config"] == config:
+            return out
+    chosen = select_questions(read_questions(questions), split, limit, questions)
+    run = Run("predict", config, seed=seed)
+    run.read(questions, rows=len(chosen))
+    run.terms = strictest_terms({question.terms for question in chosen})
+    run.pairing = strictest_pairing({question.pairing for question in chosen})
+
+    vlm = load_vlm(model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    index = read_film_index(film_index_of(questions))
+    asked = [ask for ask in put_questions(chosen, condition, index, vlm, seed)]
+    store = AnswerStore(out.with_name(out.name + ".answers.jsonl"))
+    _answer(vlm, asked, index, store, run, quiet=quiet)
+    with new_output(out, replace=out.exists()) as partial:
+        _seal(partial, asked, store, vlm, condition, run.run_id)
+    run.kept = {"predictions": len(asked)}
+    run.write(out)
+    store.path.unlink(missing_ok=True)
+    return out
+
+
+def select_questions(
+    questions: Sequence[Question], split: str, limit: int | None, where: Path
+) -> list[Question]:
+    """The visual questions of a split, at most `limit`, in an order that keeps a film's questions together.
+
+    Raises:
+        QuestionError: There is none.
+    """
+    chosen = [each for each in questions if each.image_ids and split in {each.split, "all"}]
+    if not chosen:
+        raise QuestionError("empty-split", where, f"has no visual question in split {split}", "train, valid, test or all")
+    chosen.sort(key=lambda each: each.question_id)
+    if limit is not None and limit < len(chosen):
+        step = len(chosen) / limit
+        chosen = [chosen[int(i * step)] for i in range(limit)]
+    return sorted(chosen, key=lambda each: (each.image_ids, each.question_id))
+
+
+def put_questions(
+    questions: Sequence[Question], condition: Condition, index: FilmIndex, vlm: Vlm, seed: int
+) -> Iterator[Asked]:
+    """Every question with the films it is shown and the key of its answer."""
+    donors = donor_films({image_id for each in questions for image_id in each.image_ids}, index, seed)
+    sees = vlm.card.reads_film and condition != "question_only"
+    preprocessing = vlm.card.preprocessing.digest()
+    for question in questions:
+        if len(question.image_ids) > 1:
+            raise QuestionError(
+                "many-films", question.question_id, f"{len(question.image_ids)} films", "questions about one film"
+            )
+        shown = question.image_ids
+        if condition == "shuffled":
+            shown = tuple(donors[image_id] for image_id in shown)
+        elif condition == "blank":
+            shown = (BLANK,) * len(shown)
+        prompt = vlm.prompts.template.render(question.visual_question or question.question, len(shown) if sees else 0)
+        digests = [BLANK if film == BLANK else index[film].digest for film in shown] if sees else []
+        key = answer_key(
+            image_digests=digests, preprocessing_digest=preprocessing, prompt=prompt,
+            model_fingerprint=vlm.fingerprint, decoding=DECODING, dtype=str(vlm.model.dtype), back_end="transformers",
+        )  # fmt: skip
+        yield Asked(question, shown if sees else (), shown if shown != question.image_ids else (), key)
+
+
+def donor_films(image_ids: set[str], index: FilmIndex, seed: int) -> dict[str, str]:
+    """For each film another patient's film of the same view (of any view when there is none), drawn with a seed.
+
+    Raises:
+        QuestionError: All films are of one patient.
+    """
+    ordered = sorted(image_ids)
+    by_view: dict[str | None, list[str]] = {}
+    for image_id in ordered:
+        by_view.setdefault(index[image_id].view_position, []).append(image_id)
+    donors = {}
+    for position, image_id in enumerate(ordered):
+        film = index[image_id]
+        same_view = by_view[film.view_position]
+        options = [each for each in same_view if index[each].subject_id != film.subject_id]
+        options = options or [each for each in ordered if index[each].subject_id != film.subject_id]
+        if not options:
+            raise QuestionError("one-patient", "condition shuffled", "all films are of one patient", "two patients")
+        donors[image_id] = options[int(np.random.default_rng([seed, position]).integers(len(options)))]
+    return donors
+
+
+def _answer(
+    vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerStore, run: Run, *, quiet: bool
+) -> None:
+    """Every answer that the store lacks, put into it."""
+    from chartsight.vlm.answering import FilmQuestions, answer_films
+
+    todo = list({ask.key: ask for ask in asked if ask.key not in store}.values())
+    shown = sorted({film for ask in todo for film in ask.films if film != BLANK})
+    preprocessing = vlm.card.preprocessing
+    films = build_film_cache(
+        index.films(shown), preprocessing.size_px, default_cache_folder(), fill=preprocessing.fill, quiet=quiet
+    )
+    blank = np.full((preprocessing.size_px,) * 2, BLANK_GREY, dtype=np.uint8)
+    failed: Mapping[str, str] = films.failed
+    for ask in todo:
+        if bad := [film for film in ask.films if film in failed]:
+            run.drop("unreadable film", bad[0], row=failed[bad[0]])
+            store.append([(ask.key, {"error": failed[bad[0]]})])
+    todo = [ask for ask in todo if ask.key not in store]
+    by_film: dict[tuple[str, ...], list[Asked]] = {}
+    for ask in todo:
+        by_film.setdefault(ask.films, []).append(ask)
+    groups = list(by_film.items())
+    batches = list(_batches(groups))
+    for batch in track(batches, f"answering ({len(todo):,} questions)", quiet=quiet):
+        started = time.perf_counter()
+        items = [
+            FilmQuestions(
+                (blank if shown_films[0] == BLANK else films[shown_films[0]]) if shown_films else None,
+                tuple(ask.question.visual_question or ask.question.question for ask in group),
+            )
+            for shown_films, group in batch
+        ]
+        answers = [answer for each in answer_films(vlm, items) for answer in each]
+        asks = [ask for _, group in batch for ask in group]
+        latency = (time.perf_counter() - started) * 1000 / len(asks)
+        store.append(
+            (
+                ask.key,
+                {"text": answer.text, "n_tokens": answer.n_tokens, "first": answer.first_token, "ms": round(latency, 2)},
+            )
+            for ask, answer in zip(asks, answers, strict=True)
+        )
+
+
+def _batches(groups: Sequence[tuple[tuple[str, ...], list[Asked]]]) -> Iterator[list[tuple[tuple[str, ...], list[Asked]]]]:
+    batch: list[tuple[tuple[str, ...], list[Asked]]] = []
+    size = 0
+    for films, asks in groups:
+        for start in range(0, len(asks), QUESTIONS_A_BATCH):
+            part = asks[start : start + QUESTIONS_A_BATCH]
+            if batch and size + len(part) > QUESTIONS_A_BATCH:
+                yield batch
+                batch, size = [], 0
+            batch.append((films, part))
+            size += len(part)
+    if batch:
+        yield batch
+
+
+def build_prediction(ask: Asked, answer: Mapping[str, object], vlm: Vlm, condition: Condition, run_id: str) -> Prediction:
+    """The row of one question from its stored answer."""
+    question = ask.question
+    prompt = vlm.prompts.template.render(question.visual_question or question.question, len(ask.films))
+    shared = {
+        "question_id": question.question_id, "run_id": run_id, "model_fingerprint": vlm.fingerprint,
+        "condition": condition, "donor_image_ids": ask.donors,
+        "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest(), "answer_key": ask.key,
+    }  # fmt: skip
+    if "error" in answer:
+        return Prediction(
+            **shared, raw_text="", value="null", outcome="failed", scores="{}", n_tokens=0, latency_ms=0.0,
+            error=str(answer["error"]),
+        )  # type: ignore[arg-type]  # fmt: skip
+    text = str(answer["text"])
+    parsed = parse_answer(text, question.answer_type, question.allowed_answers)
+    is_boolean = question.answer_type == "boolean"
+    return Prediction(
+        **shared, raw_text=text, value=_json(parsed.value) if parsed.outcome == "answered" else "null",
+        outcome=parsed.outcome, scores=json.dumps(answer["first"]) if is_boolean else "{}",
+        n_tokens=answer["n_tokens"], latency_ms=answer["ms"], error=None,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _json(value: object) -> str:
+    if isinstance(value, frozenset | set | tuple | list):
+        return json.dumps(sorted(map(str, value)), ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _seal(
+    path: Path, asked: Sequence[Asked], store: AnswerStore, vlm: Vlm, condition: Condition, run_id: str
+) -> None:
+    """The Parquet file of all predictions, sorted by question_id."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = []
+    for ask in sorted(asked, key=lambda each: each.question.question_id):
+        answer = store.get(ask.key)
+        if answer is None:
+            raise ChartsightError("lost-answer", store.path, f"no answer for {ask.question.question_id}", "one each")
+        rows.append(asdict(build_prediction(ask, answer, vlm, condition, run_id)))
+    pq.write_table(pa.Table.from_pylist(rows, schema=prediction_schema()), path, compression="zstd")

@@ -1,0 +1,81 @@
+"""Reading YAML recipes strictly: an unknown key is a mistake, and the line names its nearest neighbour."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chartsight.errors import RecipeError
+
+R = TypeVar("R", bound="Recipe")
+
+
+class Recipe(BaseModel):
+    """A run as one typed value. Paths in it are relative to the working directory, as on the command line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read_recipe(kind: type[R], path: Path, overrides: Mapping[str, Any] | None = None) -> R:
+    """The recipe in a YAML file.
+
+    Args:
+        kind: What it must be.
+        path: The file; `${NAME}` in a value is replaced by the environment's NAME.
+        overrides: Dotted keys that replace the file's (`train.tower`: `full`), from flags.
+
+    Raises:
+        RecipeError: No file, no YAML, an unknown key, a wrong type, a missing value.
+    """
+    try:
+        stored = yaml.safe_load(os.path.expandvars(Path(path).read_text("utf-8")))
+    except FileNotFoundError:
+        raise RecipeError("missing-file", path, "does not exist", "a YAML recipe", "see recipes/") from None
+    except IsADirectoryError:
+        raise RecipeError("missing-file", path, "is a folder", "a YAML recipe", "see recipes/") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise RecipeError("bad-yaml", where, "is no YAML", "key: value lines") from None
+    if not isinstance(stored, dict):
+        raise RecipeError("bad-yaml", path, "holds no keys", "key: value lines")
+    for dotted, value in (overrides or {}).items():
+        *parents, last = dotted.split(".")
+        target = stored
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[last] = value
+    try:
+        return kind.model_validate(stored)
+    except ValidationError as error:
+        raise _first_mistake(kind, path, error) from None
+
+
+def _first_mistake(kind: type[BaseModel], path: Path, error: ValidationError) -> RecipeError:
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(kind, first["loc"])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else ""
+        return RecipeError("unknown-key", path, f"unknown key {key}{more}", "one of " + ", ".join(known), hint)
+    if first["type"] == "missing":
+        return RecipeError("missing-key", path, f"lacks {key}{more}", "a value for it")
+    return RecipeError("bad-value", path, f"{key} is {first['input']!r}{more}", first["msg"])
+
+
+def _keys_beside(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that stand where the unknown one does."""
+    model: Any = kind
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(str(part))
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else [model]
+        model = next((each for each in candidates if hasattr(each, "model_fields")), model)
+    return sorted(getattr(model, "model_fields", {}))

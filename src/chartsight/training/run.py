@@ -1,0 +1,468 @@
+"""`chartsight train`: a recipe and questions in, a model folder out, resumable at every evaluation.
+
+    OUT/recipe.yaml            the resolved recipe
+    OUT/metrics.jsonl          one line a logged step: loss, valid loss, valid accuracy, rates
+    OUT/tensorboard/           the same for TensorBoard
+    OUT/checkpoints/           checkpoint-N with a marker `complete` that is written last
+    OUT/model/                 the best checkpoint: an adapter with its card, or whole weights
+    OUT/run.json               the manifest
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+
+from chartsight.errors import CheckpointError, OutputError, QuestionError, RecipeError
+from chartsight.evaluation.metrics import correct
+from chartsight.evaluation.normaliser import parse_answer
+from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
+from chartsight.imaging.film_index import read_film_index
+from chartsight.questions.files import film_index_of, read_questions
+from chartsight.runs import Run, read_manifest, remove, write_json
+from chartsight.schema import Question, strictest_pairing, strictest_terms
+from chartsight.training.examples import build_example, build_rows
+from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
+from chartsight.training.loss import question_loss
+from chartsight.training.precision import use_bfloat16
+from chartsight.training.progress import TrainingProgress
+from chartsight.training.recipe import AnswerRecipe
+from chartsight.training.rows import FilmRow, collate_rows
+from chartsight.vlm.answering import FilmQuestions, answer_films
+from chartsight.vlm.checkpoint import CARD, SHIPPED, Vlm, load_vlm, model_folder, save_vlm
+
+COMPLETE = "complete"  # the marker of a whole checkpoint
+LEARNED = "learned.safetensors"
+LANGUAGE_LAYERS = r"model\.language_model\.layers\..*\.(q|k|v|o|gate|up|down)_proj"
+PROJECTOR = "multi_modal_projector"
+TOWER = "vision_tower"
+
+
+def train_answers(
+    recipe: AnswerRecipe, out: Path, *, resume: bool = False, force: bool = False, quiet: bool = False,
+    cache_folder: Path | None = None,
+) -> Run:  # fmt: skip
+    """A model taught to answer, in `out`.
+
+    Args:
+        recipe: See there.
+        out: A new folder; with `resume`, the folder of an unfinished run of the same recipe.
+        resume: Go on from the last whole checkpoint; a run that never saved one starts again.
+        force: Replace `out`.
+        quiet: No progress.
+        cache_folder: Where padded films are kept between runs; `imaging` chooses by default.
+
+    Raises:
+        OutputError: `out` exists; another recipe stands in it.
+        RecipeError, QuestionError, CheckpointError: As found.
+    """
+    run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
+    train, valid = _questions(recipe, run)
+    vlm = load_vlm(recipe.base)
+    run.terms, run.pairing = _inherited(vlm, train)
+    _prepare_folder(recipe, out, resume=resume, force=force)
+    run.write(out, status="running")
+    set_seed(recipe.seed)
+    # PEFT asks transformers for a renamed property; nothing a user could do about it.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+
+    films = _films(recipe, vlm, [*train, *valid], cache_folder, run, quiet=quiet)
+    readable = films.rows if films else None
+    train, valid = (_with_films(questions, readable, run) for questions in (train, valid))
+    inputs = _film_inputs(recipe, vlm, films, [*train, *valid], quiet=quiet)
+    rows = build_rows(
+        [build_example(question) for question in train],
+        vlm.prompts, film=recipe.film, branches_per_row=recipe.branches_per_row, seed=recipe.seed,
+    )  # fmt: skip
+    tower = vlm.model.model.vision_tower
+    learner = _with_trainable_parts(vlm, recipe, swap_tower=isinstance(inputs, TowerFeatures))
+    progress = TrainingProgress(out / "metrics.jsonl", out / "tensorboard", recipe.steps, quiet=quiet)
+    trainer = FilmTrainer(recipe, out, vlm, learner, rows, valid, inputs, progress)
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(out) if resume else None)
+
+    if isinstance(inputs, TowerFeatures):
+        _language_part(learner).vision_tower = tower
+    _save(vlm, learner, recipe, run, out)
+    run.kept = {"train questions": len(train), "valid questions": len(valid), "rows": len(rows)}
+    run.outputs.append({"path": str(out / "model"), "seconds": round(time.perf_counter() - started, 1)})
+    run.outputs.append({"best": trainer.state.best_metric, "best_step": trainer.state.best_global_step})
+    run.write(out)
+    return run
+
+
+# ------------------------------------------------------------------------------------------------------------ the trainer
+
+
+class FilmTrainer(Trainer):  # type: ignore[misc]
+    """Hugging Face's Trainer with our rows, our loss, three learning rates, and evaluation by generated answers."""
+
+    def __init__(
+        self,
+        recipe: AnswerRecipe,
+        out: Path,
+        vlm: Vlm,
+        learner: nn.Module,
+        rows: Sequence[FilmRow],
+        valid: Sequence[Question],
+        inputs: FilmInputs | None,
+        progress: TrainingProgress,
+    ) -> None:
+        self.recipe = recipe
+        self.vlm = replace(vlm, model=learner)
+        self.film_inputs = inputs
+        self.valid = _spread(valid, recipe.evaluate.questions)
+        self.valid_rows = build_rows(
+            [build_example(question) for question in self.valid],
+            vlm.prompts, film=recipe.film, branches_per_row=recipe.branches_per_row, seed=recipe.seed,
+        )  # fmt: skip
+        arguments = TrainingArguments(
+            output_dir=str(out / "checkpoints"),
+            max_steps=recipe.steps,
+            per_device_train_batch_size=recipe.rows_per_step // recipe.accumulate,
+            gradient_accumulation_steps=recipe.accumulate,
+            learning_rate=recipe.learning_rates.language_model,
+            lr_scheduler_type="cosine",
+            warmup_steps=max(1, math.ceil(recipe.warmup_share * recipe.steps)),
+            weight_decay=recipe.weight_decay,
+            max_grad_norm=recipe.max_grad_norm,
+            bf16=use_bfloat16(recipe.precision),
+            eval_strategy="steps",
+            eval_steps=recipe.evaluate.every_steps,
+            save_strategy="steps",
+            save_steps=recipe.evaluate.every_steps,
+            save_total_limit=2,
+            load_best_model_at_end=True,
+            metric_for_best_model="eval_accuracy",
+            greater_is_better=True,
+            logging_steps=10,
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            label_names=["targets"],
+            seed=recipe.seed,
+            data_seed=recipe.seed,
+            use_cpu=not torch.cuda.is_available(),
+            dataloader_pin_memory=torch.cuda.is_available(),
+        )
+        super().__init__(
+            model=learner, args=arguments, train_dataset=list(rows), eval_dataset=self.valid_rows,
+            data_collator=self.collate, callbacks=[progress, WholeCheckpoints()],
+        )  # fmt: skip
+        # The loss below is divided by the questions of the whole optimiser step already.
+        self.loss_is_scaled_for_ga = True
+        if recipe.evaluate.patience is not None:
+            from transformers import EarlyStoppingCallback
+
+            self.add_callback(EarlyStoppingCallback(recipe.evaluate.patience))
+        for callback in list(self.callback_handler.callbacks):
+            if type(callback).__name__ in {"PrinterCallback", "ProgressCallback"}:
+                self.remove_callback(callback)
+
+    def collate(self, rows: Sequence[FilmRow]) -> dict[str, Any]:
+        """A batch as the keyword arguments of `compute_loss`."""
+        batch = collate_rows(rows, self.vlm.tokenizer.pad_token_id)
+        collated = {
+            "input_ids": batch.input_ids,
+            "position_ids": batch.position_ids,
+            "attention_mask": batch.attention_mask,
+            "logits_to_keep": batch.logits_to_keep,
+            "targets": batch.targets,
+            "question_of_target": batch.question_of_target,
+            "n_questions": batch.n_questions,
+        }
+        if self.film_inputs is not None:
+            collated["pixel_values"] = self.film_inputs.gather(batch.image_ids)
+        return collated
+
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> Tensor:
+        """Questions of the whole optimiser step, over accumulation and ranks."""
+        count = torch.tensor(sum(batch["n_questions"] for batch in batch_samples), device=device)
+        gathered: Tensor = self.accelerator.gather(count)
+        return gathered.sum()
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """This micro-batch's share of the step's mean over questions."""
+        inputs = dict(inputs)
+        targets, owner, count = (inputs.pop(key) for key in ("targets", "question_of_target", "n_questions"))
+        outputs = model(**inputs, use_cache=False)
+        denominator = count if num_items_in_batch is None else num_items_in_batch
+        loss = question_loss(outputs.logits, targets, owner, count, denominator)
+        if num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # DDP averages the ranks' gradients
+        return (loss, outputs) if return_outputs else loss
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with one learning rate a part."""
+        if self.optimizer is None:
+            rates = self.recipe.learning_rates
+            groups: dict[float, list[nn.Parameter]] = {}
+            for name, parameter in (model or self.model).named_parameters():
+                if parameter.requires_grad:
+                    rate = rates.projector if PROJECTOR in name else rates.tower if TOWER in name else rates.language_model
+                    groups.setdefault(rate, []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [{"params": parameters, "lr": rate} for rate, parameters in groups.items()],
+                weight_decay=self.args.weight_decay,
+                betas=(0.9, 0.98),
+            )
+        return self.optimizer
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Loss and generated answers on the valid questions: eval_loss, eval_accuracy, eval_accuracy_<answer type>."""
+        self.model.eval()
+        metrics = {"eval_loss": self._valid_loss(), **self._valid_accuracy()}
+        self.model.train()
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    @torch.inference_mode()
+    def _valid_loss(self) -> float:
+        total, count = 0.0, 0
+        size = self.args.per_device_train_batch_size
+        for start in range(0, len(self.valid_rows), size):
+            batch = self._prepare_inputs(self.collate(self.valid_rows[start : start + size]))
+            with self.compute_loss_context_manager():
+                total += float(self.compute_loss(self.model, batch)) * batch["n_questions"]
+            count += batch["n_questions"]
+        return total / count
+
+    def _valid_accuracy(self) -> dict[str, float]:
+        by_film: dict[tuple[str, ...], list[Question]] = {}
+        for question in self.valid:
+            by_film.setdefault(question.image_ids, []).append(question)
+        items = [
+            FilmQuestions(
+                image_ids[0] if self.film_inputs is not None else None,
+                tuple(build_example(question).prompt for question in asked),
+            )
+            for image_ids, asked in by_film.items()
+        ]
+        right: dict[str, list[bool]] = {}
+        with self.compute_loss_context_manager():
+            for asked, answers in zip(
+                by_film.values(), answer_films(self.vlm, items, encode=self._encode), strict=True
+            ):
+                for question, answer in zip(asked, answers, strict=True):
+                    parsed = parse_answer(answer.text, question.answer_type, question.allowed_answers)
+                    is_right = parsed.outcome == "answered" and correct(question, parsed.value)
+                    right.setdefault(question.answer_type, []).append(is_right)
+        every = [each for answers in right.values() for each in answers]
+        by_type = {f"eval_accuracy_{kind}": sum(each) / len(each) for kind, each in sorted(right.items())}
+        return {"eval_accuracy": sum(every) / len(every), **by_type}
+
+    # Checkpoints hold exactly the weights that learn, under their own names, and load strictly: the default loader takes
+    # a whole LLaVA's own file for a stranger's (old key names) and goes on with a warning.
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: each.detach().contiguous() for name, each in self._learning().items()}, folder / LEARNED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        stored = load_file(Path(resume_from_checkpoint) / LEARNED)
+        learning = self._learning()
+        if stored.keys() != learning.keys():
+            raise CheckpointError(
+                "other-weights", resume_from_checkpoint, f"{len(stored)} tensors", f"the {len(learning)} that learn here"
+            )
+        with torch.no_grad():
+            for name, parameter in learning.items():
+                parameter.copy_(stored[name])
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+    def _learning(self) -> dict[str, nn.Parameter]:
+        return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+
+    def _encode(self, vlm: Vlm, image_ids: Sequence[str]) -> Tensor:
+        assert self.film_inputs is not None
+        pixel_values = self.film_inputs.gather(image_ids).to(vlm.device)
+        return torch.stack(list(vlm.model.get_image_features(pixel_values).pooler_output))
+
+
+class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
+    """Marks a checkpoint as whole after everything in it is written; a run killed before leaves none."""
+
+    def on_save(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the marker last."""
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).write_text(f"{state.global_step}\n")
+
+
+# --------------------------------------------------------------------------------------------------------------- the parts
+
+
+def _questions(recipe: AnswerRecipe, run: Run) -> tuple[list[Question], list[Question]]:
+    run.read(recipe.questions)
+    asked = [question for question in read_questions(recipe.questions) if question.image_ids]
+    train = [question for question in asked if question.split == "train"]
+    valid = [question for question in asked if question.split == "valid"]
+    if recipe.limit is not None:
+        train = _spread(train, recipe.limit)
+    for name, questions in (("train", train), ("valid", valid)):
+        if not questions:
+            raise QuestionError("empty-split", recipe.questions, f"has no visual question in split {name}")
+    shared = {question.subject_id for question in train} & {question.subject_id for question in valid} - {None}
+    if shared:
+        raise QuestionError("leakage", recipe.questions, f"{len(shared)} patients stand in train and in valid", "none")
+    return train, valid
+
+
+def _spread(questions: Sequence[Question], limit: int) -> list[Question]:
+    """At most `limit` questions, spread evenly over the order of their ids, which is random by construction."""
+    ordered = sorted(questions, key=lambda question: question.question_id)
+    step = max(1.0, len(ordered) / limit)
+    return [ordered[int(i * step)] for i in range(min(limit, len(ordered)))]
+
+
+def _inherited(vlm: Vlm, questions: Sequence[Question]) -> tuple[Any, Any]:
+    terms = strictest_terms([vlm.card.terms, *{question.terms for question in questions}])
+    pairing = strictest_pairing([vlm.card.pairing, *{question.pairing for question in questions}])
+    return terms, pairing
+
+
+def _prepare_folder(recipe: AnswerRecipe, out: Path, *, resume: bool, force: bool) -> None:
+    resolved = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    stored = out / "recipe.yaml"
+    if resume and out.exists():
+        if not stored.is_file() or stored.read_text("utf-8") != resolved:
+            raise OutputError("other-run", out, "holds a run of another recipe", "the recipe to resume")
+        return
+    if out.exists() and not force:
+        raise OutputError("output-exists", out, "exists already", hint="--resume goes on, --force starts again")
+    if out.exists() and not out.is_dir():
+        raise OutputError("no-folder", out, "is a file", "a folder")
+    remove(out)
+    out.mkdir(parents=True)
+    stored.write_text(resolved, "utf-8")
+
+
+def _last_whole_checkpoint(out: Path) -> str | None:
+    whole = []
+    for folder in (out / "checkpoints").glob("checkpoint-*"):
+        if (folder / COMPLETE).is_file():
+            whole.append(folder)
+        else:
+            shutil.rmtree(folder)  # killed while it was written
+    return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
+
+
+def _films(
+    recipe: AnswerRecipe, vlm: Vlm, questions: Sequence[Question], folder: Path | None, run: Run, *, quiet: bool
+) -> FilmCache | None:
+    if not recipe.film:
+        return None
+    index = read_film_index(film_index_of(recipe.questions))
+    wanted = sorted({image_id for question in questions for image_id in question.image_ids})
+    preprocessing = vlm.card.preprocessing
+    cache = build_film_cache(
+        index.films(wanted), preprocessing.size_px, folder or default_cache_folder(), fill=preprocessing.fill, quiet=quiet
+    )
+    for image_id, reason in sorted(cache.failed.items()):
+        run.drop("unreadable film", image_id, row=reason)
+    return cache
+
+
+def _with_films(questions: Sequence[Question], readable: Any, run: Run) -> list[Question]:
+    if readable is None:
+        return list(questions)
+    kept = [question for question in questions if all(image_id in readable for image_id in question.image_ids)]
+    if len(kept) < len(questions):
+        run.dropped["question about an unreadable film"] = len(questions) - len(kept)
+    if not kept:
+        raise QuestionError("no-film", "questions", "not one film can be read", "films where the record has them")
+    return kept
+
+
+def _film_inputs(
+    recipe: AnswerRecipe, vlm: Vlm, films: FilmCache | None, questions: Sequence[Question], *, quiet: bool
+) -> FilmInputs | None:
+    if films is None:
+        return None
+    if recipe.train.tower == "frozen" and recipe.cache_tower:
+        image_ids = sorted({image_id for question in questions for image_id in question.image_ids})
+        return keep_tower_features(vlm, films, image_ids, quiet=quiet)
+    return FilmPixels(films, vlm.card.preprocessing)
+
+
+def _with_trainable_parts(vlm: Vlm, recipe: AnswerRecipe, *, swap_tower: bool) -> nn.Module:
+    """The model with gradients where the recipe wants them, wrapped by PEFT for LoRA."""
+    model = vlm.model
+    if swap_tower:
+        model.model.vision_tower = KeptFeatures(n_layers=1 - min(-1, model.config.vision_feature_layer))
+    train = recipe.train
+    model.requires_grad_(False)
+    if train.language_model == "lora":
+        from peft import LoraConfig, get_peft_model
+
+        saved = [name for name, part in ((PROJECTOR, train.projector), (TOWER, train.tower)) if part == "full"]
+        adapted = get_peft_model(
+            model,
+            LoraConfig(
+                r=recipe.lora.rank, lora_alpha=recipe.lora.alpha, lora_dropout=0.0, bias="none",
+                target_modules=LANGUAGE_LAYERS, modules_to_save=saved if recipe.film else None,
+            ),
+        )  # fmt: skip
+        if not any("lora_" in name for name, _ in adapted.named_parameters()):
+            raise RecipeError("no-adapter", recipe.base, "no layer of its language model takes an adapter")
+        learner: nn.Module = adapted
+    else:
+        model.model.language_model.requires_grad_(train.language_model == "full")
+        model.lm_head.requires_grad_(train.language_model == "full")
+        if recipe.film:
+            model.model.multi_modal_projector.requires_grad_(train.projector == "full")
+            model.model.vision_tower.requires_grad_(train.tower == "full")
+        learner = model
+    return learner
+
+
+def _language_part(learner: nn.Module) -> Any:
+    """The `LlavaModel` inside, with or without PEFT around it."""
+    inner: Any = learner.get_base_model() if hasattr(learner, "get_base_model") else learner
+    return inner.model
+
+
+def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, run: Run, out: Path) -> None:
+    folder = out / "model"
+    remove(folder)
+    card = replace(
+        vlm.card, name=recipe.name, description=recipe.description, reads_film=recipe.film,
+        terms=run.terms, pairing=run.pairing, base=None, base_fingerprint=None,
+    )  # fmt: skip
+    if recipe.train.language_model == "lora":
+        base = model_folder(recipe.base)
+        shipped = base.parent == SHIPPED
+        learner.save_pretrained(folder, safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's template, full of blanks
+        name = base.name if shipped else os.path.relpath(base.resolve(), folder.resolve())
+        # PEFT notes where the base was; that path means nothing elsewhere, the card's name and fingerprint do.
+        config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+        write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": name})
+        card = replace(card, base=name, base_fingerprint=vlm.fingerprint)
+        write_json(folder / CARD, card.as_dict())
+    else:
+        save_vlm(replace(vlm, model=learner, card=card), folder)
+
+
+def is_finished(out: Path) -> bool:
+    """Whether a training run in `out` reached its end."""
+    manifest = read_manifest(out) if out.is_dir() else None
+    return manifest is not None and manifest["status"] == "done"

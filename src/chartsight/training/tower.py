@@ -1,0 +1,229 @@
+"""The first lesson: a vision tower that learns to see, as a classifier of many labels, before any language.
+
+`targets.parquet` holds what is known of each film: image_id, label, value (1.0 or 0.0; what is unknown has no row). A
+head of one query a label reads the tower's grid; it is thrown away afterwards, the tower stays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from chartsight.errors import OutputError, QuestionError
+from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
+from chartsight.imaging.film_index import read_film_index
+from chartsight.progress import track
+from chartsight.runs import Run, new_output
+from chartsight.training.precision import use_bfloat16
+from chartsight.training.recipe import TowerRecipe
+from chartsight.vlm.checkpoint import load_vlm, save_vlm
+from chartsight.vlm.preprocessing import FilmPreprocessing
+
+TARGET_SCHEMA = pa.schema([("image_id", pa.string()), ("label", pa.string()), ("value", pa.float32())])
+
+
+class LabelHead(nn.Module):
+    """One learned query a label looks over the grid: float [B, N, D] → logits [B, L]."""
+
+    def __init__(self, width: int, n_labels: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(n_labels, width) * width**-0.5)
+        self.read = nn.Parameter(torch.randn(n_labels, width) * width**-0.5)
+        self.bias = nn.Parameter(torch.zeros(n_labels))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits of every label."""
+        weights = (tokens @ self.query.T).softmax(1)  # [B, N, L]
+        values = tokens @ self.read.T
+        return (weights * values).sum(1) + self.bias  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels of films as arrays: `values` float32 [films, labels], NaN where nothing is known."""
+
+    image_ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    values: NDArray[np.float32]
+
+
+def write_targets(path: Path, rows: list[tuple[str, str, float]]) -> None:
+    """A targets.parquet of (image_id, label, value), sorted."""
+    columns = list(zip(*sorted(rows), strict=True)) or [[], [], []]
+    table = pa.table([pa.array(column, field.type) for column, field in zip(columns, TARGET_SCHEMA, strict=True)],
+                     schema=TARGET_SCHEMA)  # fmt: skip
+    pq.write_table(table, path)
+
+
+def read_targets(path: Path) -> Targets:
+    """The targets of a targets.parquet.
+
+    Raises:
+        QuestionError: The file is missing or has other columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid):
+        raise QuestionError("bad-targets", path, "cannot be read", "a targets.parquet") from None
+    if not table.schema.equals(TARGET_SCHEMA):
+        raise QuestionError("bad-targets", path, f"columns {table.column_names}", f"{TARGET_SCHEMA.names}")
+    films, film = np.unique(table["image_id"].to_numpy(), return_inverse=True)
+    labels, label = np.unique(table["label"].to_numpy(), return_inverse=True)
+    values = np.full((len(films), len(labels)), np.nan, dtype=np.float32)
+    values[film, label] = table["value"].to_numpy()
+    return Targets(tuple(map(str, films)), tuple(map(str, labels)), values)
+
+
+def train_tower(
+    recipe: TowerRecipe, out: Path, *, force: bool = False, quiet: bool = False, cache_folder: Path | None = None
+) -> Run:
+    """The base model with a taught tower, in `out/model`; `out/metrics.jsonl` holds AUROC by label.
+
+    Raises:
+        OutputError, RecipeError, QuestionError, CheckpointError: As found.
+    """
+    if out.exists() and not force:
+        raise OutputError("output-exists", out, "exists already", hint="--force replaces it")
+    run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
+    run.read(recipe.targets)
+    targets = read_targets(recipe.targets)
+    vlm = load_vlm(recipe.base)
+    preprocessing = vlm.card.preprocessing
+    index = read_film_index(recipe.films)
+    cache = build_film_cache(
+        index.films(targets.image_ids), preprocessing.size_px, cache_folder or default_cache_folder(),
+        fill=preprocessing.fill, quiet=quiet,
+    )  # fmt: skip
+    kept = np.array([image_id in cache for image_id in targets.image_ids])
+    for image_id, reason in sorted(cache.failed.items()):
+        run.drop("unreadable film", image_id, row=reason)
+    targets = Targets(
+        tuple(np.array(targets.image_ids)[kept].tolist()), targets.labels, targets.values[kept]
+    )
+    tower = vlm.model.model.vision_tower
+    lines = _fit(recipe, tower, targets, cache, preprocessing, quiet=quiet)
+    with new_output(out, replace=force) as partial:
+        partial.mkdir()
+        card = replace(vlm.card, name=recipe.name, description=recipe.description)
+        save_vlm(replace(vlm, card=card), partial / "model")
+        (partial / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        run.kept = {"films": len(targets.image_ids), "labels": len(targets.labels)}
+        run.write(partial)
+    return run
+
+
+def _fit(
+    recipe: TowerRecipe,
+    tower: nn.Module,
+    targets: Targets,
+    cache: FilmCache,
+    preprocessing: FilmPreprocessing,
+    *,
+    quiet: bool,
+) -> list[dict[str, object]]:
+    random = np.random.default_rng(recipe.seed)
+    torch.manual_seed(recipe.seed)
+    films = cache.gather(targets.image_ids)
+    order = random.permutation(len(films))
+    n_valid = max(1, round(len(films) * recipe.valid_share))
+    valid, train = order[:n_valid], order[n_valid:]
+    head = LabelHead(tower.config.hidden_size, len(targets.labels))  # type: ignore[union-attr, arg-type]
+    prevalence = np.nanmean(targets.values[train], axis=0).clip(0.01, 0.99)
+    head.bias.data = torch.from_numpy(np.log(prevalence / (1 - prevalence)).astype(np.float32))
+    tower.requires_grad_(True).train()
+    parameters = [*tower.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    steps = recipe.epochs * math.ceil(len(train) / recipe.films_per_step)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1)
+    bfloat16 = use_bfloat16(recipe.precision)
+    lines: list[dict[str, object]] = []
+    for epoch in track(range(recipe.epochs), "teaching the tower (an epoch a step)", quiet=quiet):
+        losses = []
+        shuffled = random.permutation(train)
+        for start in range(0, len(shuffled), recipe.films_per_step):
+            chosen = shuffled[start : start + recipe.films_per_step]
+            pixels = preprocessing.pixel_values(_shifted(films[chosen], recipe.shift_px, random))
+            wanted = torch.from_numpy(targets.values[chosen])
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+                tokens = tower(pixels).last_hidden_state
+            logits = head(tokens.float())
+            known = ~wanted.isnan()
+            loss = nn.functional.binary_cross_entropy_with_logits(logits[known], wanted[known])
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        areas = _areas(tower, head, films[valid], targets.values[valid], preprocessing)
+        line = {
+            "epoch": epoch + 1,
+            "loss": round(float(np.mean(losses)), 5),
+            "valid_auroc": round(float(np.nanmean(areas)), 4),
+            "by_label": {
+                label: round(float(area), 4)
+                for label, area in zip(targets.labels, areas, strict=True)
+                if not math.isnan(area)
+            },
+        }
+        lines.append(line)
+        if not quiet:
+            print(f"epoch {epoch + 1}: loss {line['loss']}, valid AUROC {line['valid_auroc']}", flush=True)
+    tower.eval()
+    return lines
+
+
+def _shifted(films: NDArray[np.uint8], most: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Every film moved by up to `most` pixels each way, and made a little lighter or darker; never flipped."""
+    if most == 0:
+        return films
+    moved = np.zeros_like(films)
+    size = films.shape[1]
+    for row, (dy, dx) in enumerate(random.integers(-most, most + 1, size=(len(films), 2))):
+        source = films[row, max(0, -dy) : size - max(0, dy), max(0, -dx) : size - max(0, dx)]
+        moved[row, max(0, dy) : size - max(0, -dy), max(0, dx) : size - max(0, -dx)] = source
+    gain = random.uniform(0.85, 1.15, size=(len(films), 1, 1))
+    offset = random.uniform(-15, 15, size=(len(films), 1, 1))
+    return np.clip(moved * gain + offset, 0, 255).astype(np.uint8)
+
+
+@torch.inference_mode()
+def _areas(
+    tower: nn.Module,
+    head: LabelHead,
+    films: NDArray[np.uint8],
+    values: NDArray[np.float32],
+    preprocessing: FilmPreprocessing,
+) -> NDArray[np.float64]:
+    """AUROC of each label, NaN where the valid films hold one value only."""
+    tower.eval()
+    logits = np.concatenate(
+        [
+            head(tower(preprocessing.pixel_values(films[start : start + 128])).last_hidden_state).numpy()
+            for start in range(0, len(films), 128)
+        ]
+    )
+    tower.train()
+    return np.array([area_under_roc(logits[:, i], values[:, i]) for i in range(values.shape[1])])
+
+
+def area_under_roc(scores: NDArray[np.float32], values: NDArray[np.float32]) -> float:
+    """Chance that a positive outscores a negative, ties counted half; NaN without both."""
+    from scipy.stats import rankdata
+
+    known = ~np.isnan(values)
+    positive = values[known] > 0.5
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return math.nan
+    ranks = rankdata(scores[known])
+    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
