@@ -67,7 +67,7 @@ def make_questions(folder: Path, *, patients: int = 60, pairing: Pairing = "synt
                     parameters="{}", now=None, answer_type=kind, answer=answer, allowed_answers=allowed,
                     answerable=True, tied=False, label_source="made up", pairing=pairing, terms="synthetic",
                     source="made up",
-                )  # fmt: skip
+                )
             )  # fmt: skip
     write_film_index(folder / "films.parquet", indexed)
     write_questions(folder / "questions.parquet", questions, {"film_index": str(folder / "films.parquet")})

@@ -218,14 +218,21 @@ def is_number(value: Any) -> bool:
 
 def percent(share: float | None) -> str:
     """A share with one decimal: `71.3%`; a dash when there is none."""
-    return f"{100 * share:.1f}%" if share is not None and not math.isnan(share) else "–"
+    return f"{signless(share)}%" if share is not None and not math.isnan(share) else "–"
 
 
 def interval_text(interval: Interval) -> str:
-    """The bounds of a share: `68.0–74.1`; empty when there are none."""
+    """The bounds of a share: `68.0–74.1`, `−2.0 to 4.1`; empty when there are none."""
     if math.isnan(interval.low):
         return ""
-    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+    between = " to " if interval.low < 0 else "–"
+    return f"{signless(interval.low)}{between}{signless(interval.high)}"
+
+
+def signless(share: float) -> str:
+    """A share in per cent with one decimal, signed only when negative: `71.3`, `−2.0`."""
+    value = round(100 * share, 1)
+    return f"−{-value:.1f}" if value < 0 else f"{abs(value):.1f}"
 
 
 def count(number: float) -> str:

@@ -145,6 +145,9 @@ def report_json(recipe: CompareRecipe, analysis: Analysis, provenance: Provenanc
     value = jsonable(analysis)
     assert isinstance(value, dict)
     value.pop("prior_answers")
+    for shown, result in zip(value["models"], analysis.models, strict=True):
+        rates = ("balanced_accuracy", "sensitivity", "specificity", "mcc", "yes_bias")
+        shown["booleans"] |= {rate: jsonable(getattr(result.booleans, rate)) for rate in rates}
     return {
         "schema_version": SCHEMA_VERSION,
         "use": "Research use only. Not a medical device. Not for clinical use.",
