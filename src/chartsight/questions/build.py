@@ -29,6 +29,7 @@ from chartsight.questions.templates import Family, Template, TemplateSet, read_t
 from chartsight.runs import Run
 from chartsight.schema import SPLITS, Pairing, Question, Split, Terms, strictest_pairing, strictest_terms
 
+MOST_OVER_WEIGHT = 3.0  # where plain questions run out, compound ones may not take all of their place
 LONGEST_COMMON_NUMBER = 3  # digits; a longer number in a question can only be an identifier
 
 
@@ -44,6 +45,7 @@ class QuestionConfig:
         empty_share: Most that "nothing found" may have among the sets of each template and slot.
         verify_share: Share of yes/no questions.
         choose_share: Share of choices; the rest lists.
+        facts_share: Most that view, sex and size may have beside questions about findings, which are the point.
         min_support: Films that each answer needs before a question is asked: a constant answer teaches the prior.
         most_fillings: Ways to fill a template's slots that are asked; more are drawn by chance.
         unmentioned: What a finding means that a report does not mention. `absent`, because reports list what is seen
@@ -51,8 +53,8 @@ class QuestionConfig:
         uncertain: Statements such as "may be": `drop`, no question is asked whose answer hangs on one.
         frontal_only: One frontal film a study, as EHRXQA; a lateral shows too little of what the templates ask.
         label_sources: First that labels a film wins: read by region, then the user's own, then whole-report labellers.
-        valid_share: Expected share of patients in valid.
-        test_share: Expected share of patients in test.
+        valid_share: Share of patients in valid.
+        test_share: Share of patients in test.
         held_out_phrasings: Numbers (from 1) of the phrasings that only test reads; () for none.
     """
 
@@ -63,6 +65,7 @@ class QuestionConfig:
     empty_share: float = 0.2
     verify_share: float = 0.5
     choose_share: float = 0.2
+    facts_share: float = 0.12
     min_support: int = 5
     most_fillings: int = 48
     unmentioned: Unmentioned = "absent"
@@ -74,7 +77,15 @@ class QuestionConfig:
     held_out_phrasings: tuple[int, ...] = (5,)
 
     def __post_init__(self) -> None:
-        for name in ("yes_share", "empty_share", "verify_share", "choose_share", "valid_share", "test_share"):
+        for name in (
+            "yes_share",
+            "empty_share",
+            "verify_share",
+            "choose_share",
+            "facts_share",
+            "valid_share",
+            "test_share",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise QuestionError("bad-share", name, str(getattr(self, name)), "a share from 0 to 1")
         if self.empty_share == 1:
@@ -259,7 +270,12 @@ def draw_split(
 
     within = [np.where(films, answers.codes, -1).astype(np.int32) for _, answers in fillings]
     caps = [float(count(ask, answers, codes).sum()) for (ask, answers), codes in zip(fillings, within, strict=True)]
-    totals = share_questions([ask.template for ask, _ in fillings], caps, config.per_film * int(films.sum()), config)
+    total = config.per_film * int(films.sum())
+    is_fact = np.array([not needs_labels(ask.template) for ask, _ in fillings], bool)
+    if any(cap > 0 for cap, fact in zip(caps, is_fact, strict=True) if not fact):
+        fact_caps = share_out(config.facts_share * total, np.where(is_fact, caps, 0.0), np.ones(len(caps)))
+        caps = np.where(is_fact, fact_caps, caps).tolist()
+    totals = share_questions([ask.template for ask, _ in fillings], caps, total, config)
     load = np.zeros(len(films), np.int64)
     for n in rng.permutation(len(fillings)):
         ask, answers = fillings[n]
@@ -273,27 +289,34 @@ def share_questions(
     templates: Sequence[Template], caps: Sequence[float], total: int, config: QuestionConfig
 ) -> list[float]:
     """How many questions each filling gets: float [fillings], from the template and the cap of each."""
+    rows_of: dict[Template, list[int]] = defaultdict(list)
+    for row, (template, cap) in enumerate(zip(templates, caps, strict=True)):
+        if cap > 0:
+            rows_of[template].append(row)
+    families: dict[Family, list[Template]] = defaultdict(list)
+    for template in rows_of:
+        families[template.family].append(template)
     family_share: dict[Family, float] = {
         "verify": config.verify_share,
         "choose": config.choose_share,
         "query": max(0.0, 1 - config.verify_share - config.choose_share),
     }
-    cap_of: dict[str, float] = defaultdict(float)
-    for template, cap in zip(templates, caps, strict=True):
-        cap_of[template.id] += cap
-    distinct = {template.id: template for template in templates}
-    families = sorted({template.family for template in distinct.values()})
-    family_caps = [sum(cap_of[t.id] for t in distinct.values() if t.family == family) for family in families]
-    family_totals = dict(
-        zip(families, share_out(total, family_caps, [family_share[family] for family in families]), strict=True)
-    )
+    template_caps: dict[Template, float] = {}
+    for family, members in families.items():
+        weights = sum(template.weight for template in members)
+        for template in members:
+            nominal = family_share[family] * total * template.weight / weights
+            template_caps[template] = min(sum(caps[row] for row in rows_of[template]), MOST_OVER_WEIGHT * nominal)
+    family_caps = [sum(template_caps[template] for template in members) for members in families.values()]
+    family_totals = share_out(total, family_caps, [family_share[family] for family in families])
     totals = [0.0] * len(templates)
-    for family in families:
-        members = [template for template in distinct.values() if template.family == family]
-        shares = share_out(family_totals[family], [cap_of[t.id] for t in members], [t.weight for t in members])
-        for member, share in zip(members, shares, strict=True):
-            rows = [n for n, template in enumerate(templates) if template.id == member.id]
-            for row, part in zip(rows, share_out(share, [caps[n] for n in rows], [1.0] * len(rows)), strict=True):
+    for members, family_total in zip(families.values(), family_totals, strict=True):
+        shares = share_out(
+            family_total, [template_caps[template] for template in members], [template.weight for template in members]
+        )
+        for template, share in zip(members, shares, strict=True):
+            rows = rows_of[template]
+            for row, part in zip(rows, share_out(share, [caps[row] for row in rows], np.ones(len(rows))), strict=True):
                 totals[row] = float(part)
     return totals
 

@@ -87,8 +87,8 @@ def import_questions(
         images: Folder that the image paths start from; that of `file` when None.
         terms: What the data may be used for; `private` until said otherwise.
         seed: Of the split.
-        valid_share: Expected share of patients (without patients: of images) in valid.
-        test_share: Expected share of patients in test.
+        valid_share: Share of patients (without patients: of images) in valid.
+        test_share: Share of patients in test.
         keep_splits: Take the splits that the file names; otherwise all rows are split anew.
         quiet: Without progress.
         force: Replace `out`.
