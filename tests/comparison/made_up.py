@@ -113,7 +113,7 @@ def stand_in(habits: dict[str, Habit], asked: list[tuple[str, str]] | None = Non
         model: str | Path, questions: Path, out: Path, *, condition: Condition = "full", split: Split = "test",
         seed: int = 0, limit: int | None = None, quiet: bool = False,
     ) -> Path:  # fmt: skip
-        if out.exists():
+        if out.exists() and pq.read_table(out)["model_fingerprint"][0].as_py() == f"made-up-{model}":
             return out
         if asked is not None:
             asked.append((str(model), condition))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from made_up import Habit, always_the_same, declines, guesses, make_questions, s
 
 from chartsight.comparison import ComparedModel, CompareRecipe, ComparisonResult, compare
 from chartsight.errors import OutputError, QuestionError, RecipeError
-from chartsight.questions.files import read_questions
+from chartsight.questions.files import read_questions, write_questions
 
 HABITS: dict[str, Habit] = {"blind": always_the_same, "sees": sees, "guess": guesses, "twin": always_the_same}
 
@@ -146,7 +147,7 @@ def test_declined_and_unreadable_answers_are_wrong_and_counted(questions: Path, 
     assert tuned.accuracy.high > 0  # none of 360 is not surely none at all
 
 
-def test_predictions_outlive_a_failed_report_and_changed_inputs_are_asked_again(
+def test_predictions_outlive_a_failed_report_and_another_model_is_asked_again(
     questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, asked = tmp_path / "out", []
@@ -204,7 +205,7 @@ def test_missing_and_foreign_files_are_one_line(questions: Path, tmp_path: Path)
         compare(recipe(questions, "sees"), tmp_path / "other", predict=stand_in(HABITS))
     with pytest.raises(OutputError, match="is a file"):
         compare(recipe(questions, "sees"), questions, predict=stand_in(HABITS))
-    with pytest.raises(QuestionError, match="no answerable question"):
+    with pytest.raises(QuestionError, match="no answerable question on a film"):
         compare(recipe(questions, "sees", split="valid"), tmp_path / "none", predict=stand_in(HABITS))
     with pytest.raises(RecipeError, match="no such file"):
         compare(recipe(tmp_path / "no.parquet", "sees"), tmp_path / "none", predict=stand_in(HABITS))
@@ -232,3 +233,18 @@ def test_training_curves_are_read_and_a_cut_off_line_is_left_out(questions: Path
     (run / "metrics.jsonl").write_text("no json\n" + lines[0])
     with pytest.raises(RecipeError, match=r"metrics\.jsonl:1"):
         compare(recipe(questions, "sees", models=tuple(models)), tmp_path / "b", predict=stand_in(HABITS))
+
+
+def test_questions_without_films_or_answers_are_left_out_and_counted(questions: Path, tmp_path: Path) -> None:
+    mixed = [
+        replace(question, image_ids=()) if question.question_id in ("q000-0", "q000-1")
+        else replace(question, answerable=False) if question.question_id == "q001-0"
+        else replace(question, subject_id=None)
+        for question in read_questions(questions)
+    ]  # fmt: skip
+    write_questions(tmp_path / "q.parquet", mixed, {"film_index": str(questions.with_name("films.parquet"))})
+    result = compare(recipe(tmp_path / "q.parquet", "sees"), tmp_path / "out", predict=stand_in(HABITS))
+    counts = json.loads((tmp_path / "out/run.json").read_text("utf-8"))["counts"]
+    assert counts == {"kept": {"questions": 357}, "dropped": {"no-film": 2, "unanswerable": 1}}
+    assert (result.analysis.without_patient, result.analysis.clusters) == (357, 60)
+    assert "357 questions name no patient" in result.report.read_text("utf-8")

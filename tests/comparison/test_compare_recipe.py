@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,12 @@ def test_a_mistake_is_one_line_that_names_it(folder: Path, old: str, new: str, c
 def test_a_twin_is_asked_under_the_plain_condition_only() -> None:
     twin = ComparedModel(name="twin", path="twin", role="twin")
     assert twin.asked_under(("full", "shuffled", "blank")) == ("full",)
+
+
+def test_importing_the_comparison_loads_no_model_library() -> None:
+    code = (
+        "import sys, chartsight.comparison, chartsight.evaluation; "
+        "print([name for name in ('torch', 'transformers', 'pandas', 'matplotlib', 'duckdb') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

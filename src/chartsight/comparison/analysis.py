@@ -135,10 +135,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All findings of a comparison; `shown` are positions of the questions whose films the report shows."""
+    """All findings of a comparison.
+
+    `without_patient` counts questions that name no patient (their film stands for one); `shown` are positions of the
+    questions whose films the report shows.
+    """
 
     n: int
     clusters: int
+    without_patient: int
     terms: Terms
     pairing: Pairing
     prior_accuracy: Interval | None
@@ -185,6 +190,7 @@ def analyse(
     return Analysis(
         n=len(asked),
         clusters=overall.clusters,
+        without_patient=sum(question.subject_id is None for question in asked),
         terms=strictest_terms(question.terms for question in asked),
         pairing=strictest_pairing(question.pairing for question in asked),
         prior_accuracy=prior_accuracy,

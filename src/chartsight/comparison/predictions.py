@@ -1,12 +1,10 @@
 """Every model's answers under every condition: predicted where they are missing, checked, and scored.
 
-Predictions outlive a failed report: each stands in its own file under `predictions/`, beside `inputs.json`, which says
-what it was made from. A file made from something else is made again.
+Predictions outlive a failed report: each stands in its own file, `predictions/<model>.<condition>.parquet`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +13,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chartsight.comparison.recipe import ComparedModel, CompareRecipe
+from chartsight.comparison.recipe import CompareRecipe
 from chartsight.errors import QuestionError
 from chartsight.evaluation import Answer, answer_from_json, correct, gold_answer, parse_answer, set_f1, token_f1
-from chartsight.runs import sha256_file, write_json
 from chartsight.schema import Condition, Outcome, Question, Split
 
 READ_COLUMNS = ("question_id", "model_fingerprint", "condition", "raw_text", "value", "outcome")
 
 
 class Predict(Protocol):
-    """Writes the answers of one model under one condition; resumes, and returns at once when they are complete."""
+    """Writes the answers of one model under one condition.
+
+    It resumes, returns at once when `out` holds just these answers, and makes them anew when it holds those of another
+    model or of other questions.
+    """
 
     def __call__(
         self, model: str | Path, questions: Path, out: Path, *, condition: Condition = ..., split: Split = ...,
@@ -63,7 +64,7 @@ def collect_answers(
 
     Args:
         recipe: Which models and conditions.
-        questions: The answerable questions of the recipe's split.
+        questions: The answerable questions about films of the recipe's split.
         folder: Where predictions stay.
         predict: See `Predict`.
         quiet: Handed on to `predict`.
@@ -72,18 +73,20 @@ def collect_answers(
         QuestionError: A file of predictions lacks questions or repeats them.
     """
     rows_of: dict[tuple[str, Condition], dict[str, dict[str, Any]]] = {}
-    questions_sha256 = sha256_file(recipe.questions)
     for model in recipe.models:
         for condition in model.asked_under(recipe.conditions):
-            path = folder / f"{model.name}.{condition}.parquet"
-            _forget_other_inputs(path, _inputs(recipe, model, condition, questions_sha256))
             written = predict(
-                model.source, recipe.questions, path,
+                model.source, recipe.questions, prediction_path(folder, model.name, condition),
                 condition=condition, split=recipe.split, seed=recipe.seed, limit=recipe.limit, quiet=quiet,
             )  # fmt: skip
             rows_of[model.name, condition] = _read_rows(written)
     asked = _same_questions(rows_of, questions, recipe)
     return asked, {key: score_answers(asked, rows) for key, rows in rows_of.items()}
+
+
+def prediction_path(folder: Path, model: str, condition: Condition) -> Path:
+    """Where a model's answers under a condition stand."""
+    return folder / f"{model}.{condition}.parquet"
 
 
 def score_answers(questions: Sequence[Question], rows: Mapping[str, Mapping[str, Any]]) -> Answers:
@@ -125,31 +128,6 @@ def _f1(question: Question, value: Answer | None) -> float:
     if question.answer_type == "text":
         return token_f1(str(gold), None if value is None else str(value))
     return float(correct(question, value))
-
-
-def _inputs(recipe: CompareRecipe, model: ComparedModel, condition: Condition, questions_sha256: str) -> dict[str, Any]:
-    """What a file of predictions depends on, cheap to find out: a model's files by name, size and time."""
-    source = model.source
-    files = sorted(path for path in Path(source).rglob("*") if path.is_file()) if isinstance(source, Path) else []
-    return {
-        "model": str(source),
-        "files": [[str(path.relative_to(source)), path.stat().st_size, path.stat().st_mtime_ns] for path in files],
-        "questions_sha256": questions_sha256,
-        "condition": condition,
-        "split": recipe.split,
-        "seed": recipe.seed,
-        "limit": recipe.limit,
-    }
-
-
-def _forget_other_inputs(path: Path, inputs: Mapping[str, Any]) -> None:
-    """Removes predictions that were made from something else, finished or not, and notes what they are made from."""
-    known_path = path.parent / "inputs.json"
-    known = json.loads(known_path.read_text("utf-8")) if known_path.is_file() else {}
-    if known.get(path.name) != inputs:
-        for stale in path.parent.glob(f"{path.stem}.*"):
-            stale.unlink()
-        write_json(known_path, {**known, path.name: inputs})
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from chartsight.comparison.analysis import Analysis, analyse
-from chartsight.comparison.predictions import Answers, Predict, collect_answers
+from chartsight.comparison.predictions import Answers, Predict, collect_answers, prediction_path
 from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe
 from chartsight.comparison.report import Provenance, render_report
 from chartsight.errors import OutputError, QuestionError
 from chartsight.evaluation import NORMALISER_VERSION, Answer, scorer_sha256
-from chartsight.runs import Run, manifest_path, new_output, sha256_file, write_json
+from chartsight.runs import Run, manifest_path, new_output, read_manifest, sha256_file, write_json
 from chartsight.schema import SCHEMA_VERSION, Condition, Question
 
 
@@ -66,17 +66,25 @@ def compare(
 
     questions = sorted(read_questions(recipe.questions), key=lambda question: question.question_id)
     of_split = [question for question in questions if question.split == recipe.split]
-    answerable = [question for question in of_split if question.answerable]
+    about_films = [question for question in of_split if question.image_ids]
+    answerable = [question for question in about_films if question.answerable]
     if not answerable:
-        raise QuestionError("no-questions", recipe.questions, f"no answerable question in split {recipe.split}")
+        raise QuestionError(
+            "no-questions", recipe.questions, f"no answerable question on a film in split {recipe.split}"
+        )
     training = [question for question in questions if question.split == "train" and question.answerable]
     asked, answers = collect_answers(recipe, answerable, predictions, predict, quiet=quiet)
     analysis = analyse(recipe, asked, training, answers)
 
     run.terms, run.pairing = analysis.terms, analysis.pairing
     run.kept["questions"] = len(asked)
-    if len(of_split) > len(answerable):
-        run.drop("unanswerable", recipe.questions, count=len(of_split) - len(answerable))
+    for reason, before, after in (("no-film", of_split, about_films), ("unanswerable", about_films, answerable)):
+        if len(before) > len(after):
+            run.drop(reason, recipe.questions, count=len(before) - len(after))
+    for model, condition in answers:
+        manifest = read_manifest(prediction_path(predictions, model, condition))
+        if manifest is not None:
+            run.parent_runs.append(manifest["run_id"])
     result = ComparisonResult(out / "report.html", out / "report.json", out / "items.csv", analysis)
     provenance = Provenance(
         questions=str(recipe.questions),

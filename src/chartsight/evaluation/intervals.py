@@ -55,6 +55,13 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     @property
+    def detectable(self) -> float:
+        """The smallest true difference that a sample like this one would have found with 80% power (95% intervals)."""
+        normal = NormalDist()
+        found, power = normal.inv_cdf(0.975), normal.inv_cdf(0.8)
+        return (self.high - self.low) / (2 * found) * (found + power)
+
+    @property
     def warning(self) -> str | None:
         """Why the interval should be read with care, in words; None when it need not."""
         if self.clusters < FEW_CLUSTERS:
