@@ -244,7 +244,7 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     centre_x = 0.5 + film.normal(0, 0.014 if not supine else 0.025)
     tilt = film.normal(0, 0.02 if not supine else 0.04)
     rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -0.06, 0.06))
-    inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-0.7, 0.7)
+    inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-1.0, 0.6)
     inspiration = float(np.clip(inspiration, -1.9, 1.6))
     apex = 0.125 + film.normal(0, 0.018) + (0.035 if supine else 0.0)
     heart_swell = 1 + (0.05 if supine else 0.0) - 0.02 * inspiration

@@ -54,8 +54,9 @@ class Layers:
     lungs: dict[int, Plane]
 
     def replace_air(self, share: Plane) -> None:
-        """Let `share` (0 to 1) of the air that is left give way."""
-        self.fill += (1 - self.fill) * np.clip(share, 0, 1)
+        """Let `share` (0 to 1) of the air that is left in the lungs give way; windpipe and stomach keep theirs."""
+        in_lung = np.maximum(self.lungs[1], self.lungs[-1]) > 0
+        self.fill += (1 - self.fill) * np.clip(share, 0, 1) * in_lung
 
 
 def paint_chest(anatomy: Anatomy, grid: Grid) -> Layers:
@@ -86,7 +87,7 @@ def lung_plane(anatomy: Anatomy, lung: Hemithorax, d: Plane, grid: Grid) -> Plan
     across = (lateral - d) * (d - medial) * (np.float32(4) / (span * span))
     # A trunk is an ellipse in cross-section: full depth soon behind a steep edge.
     depth = np.sqrt(np.sqrt(np.clip(across, 0, 1))) * (lateral > medial)
-    floor = lung.diaphragm(d[grid.size_px // 2 : grid.size_px // 2 + 1])
+    floor = lung.diaphragm(as_plane((grid.x - np.float32(anatomy.midline_at(lung.angle_y))) * lung.side))
     depth *= rise(as_plane(floor - grid.y), 0.004 + 0.006 * (1 - anatomy.sharpness))
     # The posterior recess lies behind the dome: the air thins out towards it.
     depth *= np.float32(0.80) + np.float32(0.20) * np.clip((floor - grid.y) * 12, 0, 1)

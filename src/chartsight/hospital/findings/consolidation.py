@@ -6,9 +6,9 @@ import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, clouds, on_either_side, side_of
+from chartsight.hospital.findings.drawing import FindingDrawing, box_around, clouds, on_either_side, side_of
 from chartsight.hospital.findings.zones import point_in_zone
-from chartsight.hospital.strokes import add_lines, along, as_plane, smooth_curve
+from chartsight.hospital.strokes import add_lines, along, smooth_curve
 from chartsight.hospital.tissue import Layers
 
 
@@ -41,9 +41,9 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
             )
             lx, ly, length = along(px, py)
             add_lines(share, grid, lx, ly, -length * np.float32(0.15), 0.0030)
-    layers.replace_air(as_plane(np.float32(0.16 + 0.74 * severity) * share * (layers.d * side > 0)))
-    margin = 1.72
-    return (x - margin * wide, y - margin * high, x + margin * wide, y + margin * high)
+    share *= np.float32(0.16 + 0.74 * severity) * (layers.lungs[side] > 0)
+    layers.replace_air(share)
+    return box_around(share, margin=0.012, otherwise=(x - wide, y - high, x + wide, y + high))
 
 
 ZONES = ("upper lung zone", "mid lung zone", "lower lung zone")

@@ -64,6 +64,16 @@ def lung_box(anatomy: Anatomy, side: int, y1: float, y2: float, margin: float = 
     return (min(ends), y1 - margin, max(ends), y2 + margin)
 
 
+def box_around(share: Plane, margin: float, otherwise: Box) -> Box:
+    """The box of the pixels where `share` [N, N] is more than 2%, with a margin; `otherwise` when there are none."""
+    rows, columns = np.flatnonzero((share > 0.02).any(1)), np.flatnonzero((share > 0.02).any(0))
+    if not len(rows):
+        return otherwise
+    size = share.shape[0]
+    x1, y1 = float(columns[0]) / size - margin, float(rows[0]) / size - margin
+    return (x1, y1, float(columns[-1] + 1) / size + margin, float(rows[-1] + 1) / size + margin)
+
+
 def joined(*boxes: Box) -> Box:
     """The smallest box around all."""
     x1, y1, x2, y2 = zip(*boxes, strict=True)

@@ -30,7 +30,7 @@ def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
     beyond = rise(as_plane(d - pleura(grid.y)), 0.004) * (grid.y < low) * (d > 0)
     beyond *= layers.lungs[side] > 0
     layers.vessels *= 1 - beyond
-    layers.air += as_plane(np.float32(0.04 + 0.05 * severity) * beyond * (layers.air > 0.2))
+    layers.air += as_plane(np.float32(0.05 + 0.06 * severity) * beyond * (layers.air > 0.2))
     np.clip(layers.air, 0, 0.95, out=layers.air)
     collapsed = np.float32(0.10 + 0.16 * severity) * (d > 0) * (1 - beyond) * (grid.y < low)
     fade = np.clip((np.float32(low) - grid.y) * 6, 0, 1) * (layers.lungs[side] > 0)
