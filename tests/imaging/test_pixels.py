@@ -84,7 +84,7 @@ def test_what_is_no_film_is_one_clear_error(tmp_path: Path, read: object, name: 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(FilmError, match="too many|900000000|30000") as caught:
+    with pytest.raises(FilmError, match=r"30000 x 30000 pixels|too many pixels") as caught:
         probe_film(tmp_path / "bomb.png")
     assert caught.value.code == "film-too-large"
 

@@ -441,8 +441,9 @@ def pair_people(
 ) -> dict[Person, int]:
     """Person → subject_id of a record patient of the same sex and the nearest age; nobody twice.
 
-    Film patients choose in a seeded order; where sex or age is unknown, any will do. When one side runs out, the rest
-    stay unpaired. This is a synthetic pairing: it makes data of the right form and no clinical truth.
+    The fewer of the two choose, in a seeded order, those with sex and age known first; an unknown sex or age fits any.
+    When one side runs out, the rest stay unpaired. This is a synthetic pairing: it makes data of the right form and no
+    clinical truth.
 
     Args:
         people: Film patients.
@@ -450,22 +451,31 @@ def pair_people(
         seed: Of the order.
     """
     order = np.random.default_rng([seed, len(people), len(record)])
-    free: dict[str | None, defaultdict[int, list[int]]] = {"M": defaultdict(list), "F": defaultdict(list)}
-    for place in order.permutation(len(record)):
-        subject, sex, age = record[place]
-        free.setdefault(sex, defaultdict(list))[-1 if age is None else age].append(subject)
-    shuffled = [people[place] for place in order.permutation(len(people))]
+    sides = [
+        [(person.sex, person.age, place) for place, person in enumerate(people)],
+        [(sex, age, place) for place, (_, sex, age) in enumerate(record)],
+    ]
+    shuffled = [[side[place] for place in order.permutation(len(side))] for side in sides]
+    people_choose = len(people) <= len(record)
+    choosing, waiting = shuffled if people_choose else shuffled[::-1]
+    free: defaultdict[tuple[str | None, int | None], list[int]] = defaultdict(list)
+    for sex, age, place in waiting:
+        free[sex, age].append(place)
     pairs: dict[Person, int] = {}
-    for person in sorted(shuffled, key=lambda person: (person.sex is None, person.age is None)):  # the choosy first
-        fitting = [person.sex] if person.sex else sorted(free, key=str)
-        nearest = min(
-            ((abs(age - (person.age or 0)) if person.age is not None else 0, age, str(sex), sex)
-             for sex in fitting for age, subjects in free[sex].items() if subjects),
-            default=None,
-        )  # fmt: skip
-        if nearest is not None:
-            pairs[person] = free[nearest[3]][nearest[1]].pop()
+    for sex, age, chooser in sorted(choosing, key=lambda each: (each[0] is None, each[1] is None)):
+        fitting = [key for key, places in free.items() if places and (sex is None or key[0] in (sex, None))]
+        if not fitting:
+            continue
+        nearest = min(fitting, key=lambda key: (key[0] is None, _years_apart(age, key[1]), str(key)))
+        chosen = free[nearest].pop()
+        person, patient = (chooser, chosen) if people_choose else (chosen, chooser)
+        pairs[people[person]] = record[patient][0]
     return pairs
+
+
+def _years_apart(one: int | None, other: int | None) -> int:
+    """Years between two ages; an unknown age is farther from any than any known one."""
+    return 1000 if one is None or other is None else abs(one - other)
 
 
 def _number_people(

@@ -55,7 +55,8 @@ def read_header(path: Path) -> list[str]:
     try:
         with path.open("rb") as raw:
             data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            return next(csv.reader(io.TextIOWrapper(data, "utf-8-sig", newline="")), [])
+            with io.TextIOWrapper(data, "utf-8-sig", newline="") as text:
+                return next(csv.reader(text), [])
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise unreadable(path) from error
 
@@ -242,8 +243,8 @@ def _mark_unknown(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     parents += [("hadm_id", "admissions")] if "hadm_id" in table.header and table.name != "admissions" else []
     parents += [("stay_id", "icustays")] if "stay_id" in table.header and table.name != "icustays" else []
     for key, parent in parents:
-        if key == "stay_id" and count_rows(connection, "icustays") == 0:
-            continue  # hosp alone was given
+        if key != "hadm_id" and count_rows(connection, parent) == 0:
+            continue  # films without MIMIC-IV, or hosp without icu: there is nothing to know it by
         same = f"known.{key} = {name}.{key}"
         connection.execute(
             f"""UPDATE {name} SET {PROBLEM} = 'unknown {key}' WHERE {PROBLEM} IS NULL AND {key} IS NOT NULL

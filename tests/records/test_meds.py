@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from chartsight.errors import RecordError
+from chartsight.records import RecordSources, build_record, open_record
+
+
+def write_events(path: Path, *events: tuple[int, str, str, float | None]) -> Path:
+    columns = list(zip(*events, strict=True))
+    times = [datetime.fromisoformat(text) for text in columns[1]]
+    table = pa.table(
+        {
+            "subject_id": pa.array(columns[0], pa.int64()),
+            "time": pa.array(times, pa.timestamp("us")),
+            "code": columns[2],
+            "table": ["condition"] * len(events),
+            "value": pa.array(columns[3], pa.float32()),
+        }
+    )
+    pq.write_table(table, path)
+    return path
+
+
+def test_events_go_to_the_stay_that_holds_them_else_to_the_nearest(mimic: Path, tmp_path: Path) -> None:
+    meds = write_events(
+        tmp_path / "events.parquet",
+        (10000001, "2180-08-01 12:00:00", "LAB//220045//bpm", 88.0),  # in the first stay
+        (
+            10000001,
+            "2180-08-04 00:00:00",
+            "LAB//223762//°C",
+            36.6,
+        ),  # between: 14 h after the first
+        (10000001, "2180-08-05 23:00:00", "LAB//220045//bpm", 91.5),  # between: an hour before the second
+        (10000001, "2180-08-06 01:00:00", "LAB//223900//UNK", None),  # text was lost, no unit
+        (10000001, "2180-08-01 12:00:00", "LAB//50912//mg/dL", 1.2),  # a laboratory value, not charted
+        (10000001, "2180-08-01 12:00:00", "MEDICATION//220045//x", 1.0),
+        (10000002, "2150-02-01 12:30:00", "LAB//220210//insp/min", 0.1),  # float32 of 0.1 is 0.10000000149
+        (10000003, "2166-01-01 12:00:00", "LAB//220045//bpm", 70.0),  # a patient without any stay
+    )
+    run = build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=meds), quiet=True)
+    with open_record(tmp_path / "r.duckdb") as record:
+        found = record.connection.execute(
+            """SELECT subject_id, hadm_id, stay_id, itemid, valuenum, valueuom, value, storetime FROM chartevents
+               ORDER BY subject_id, charttime"""
+        ).fetchall()
+    assert found == [
+        (10000001, 20000002, 39000001, 220045, 88.0, "bpm", None, None),
+        (10000001, 20000002, 39000001, 223762, 36.6, "°C", None, None),
+        (10000001, 20000002, 39000002, 220045, 91.5, "bpm", None, None),
+        (10000001, 20000002, 39000002, 223900, None, None, None, None),
+        (10000002, 20000003, 39000003, 220210, 0.1, "insp/min", None, None),
+    ]
+    assert run.dropped == {"charted event without an ICU stay": 1}
+    assert run.kept["charted numbers in one ICU stay"] == 2
+    assert run.kept["charted numbers in no ICU stay, given to the nearest"] == 2
+
+
+def test_charted_events_are_never_counted_twice(mimic: Path, tmp_path: Path) -> None:
+    (mimic / "icu" / "chartevents.csv").write_text(
+        "subject_id,hadm_id,stay_id,caregiver_id,charttime,storetime,itemid,value,valuenum,valueuom,warning\n"
+        "10000001,20000002,39000001,,2180-08-01 12:00:00,,220045,88,88,bpm,0\n"
+    )
+    meds = write_events(tmp_path / "events.parquet", (10000001, "2180-08-01 12:00:00", "LAB//220045//bpm", 88.0))
+    with pytest.raises(RecordError, match="chartevents is there already"):
+        build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=meds), quiet=True)
+
+
+def test_what_are_no_meds_events_is_refused(mimic: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.parquet").write_text("no")
+    pq.write_table(pa.table({"subject_id": [1]}), tmp_path / "other.parquet")
+    for name, code in [("text.parquet", "no-meds-file"), ("other.parquet", "wrong-header")]:
+        with pytest.raises(RecordError) as caught:
+            build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=tmp_path / name), quiet=True)
+        assert caught.value.code == code
