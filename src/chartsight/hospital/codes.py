@@ -79,13 +79,13 @@ VENTILATION_CODES, PACEMAKER_CODES = ("9671", "5A1945Z"), ("V4501", "Z950")
 
 @dataclass(frozen=True)
 class LabItem:
-    """A laboratory test: its reference range, and the mean and spread in a healthy adult."""
+    """A laboratory test: its reference range (None where MIMIC gives none), mean and spread in a healthy adult."""
 
     label: str
     category: str
     unit: str | None
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     mean: float
     spread: float
     decimals: int = 1
@@ -93,7 +93,7 @@ class LabItem:
 
 CHEMISTRY, HEMATOLOGY, BLOOD_GAS = "Chemistry", "Hematology", "Blood Gas"
 LAB_ITEMS: Mapping[int, LabItem] = {
-    50802: LabItem("Base Excess", BLOOD_GAS, "mEq/L", -3, 3, 0, 1.5, 0),
+    50802: LabItem("Base Excess", BLOOD_GAS, "mEq/L", None, None, 0, 1.5, 0),
     50813: LabItem("Lactate", BLOOD_GAS, "mmol/L", 0.5, 2.0, 1.2, 0.3),
     50818: LabItem("pCO2", BLOOD_GAS, "mm Hg", 35, 45, 40, 3, 0),
     50820: LabItem("pH", BLOOD_GAS, "units", 7.35, 7.45, 7.40, 0.02, 2),
@@ -114,12 +114,13 @@ LAB_ITEMS: Mapping[int, LabItem] = {
     51006: LabItem("Urea Nitrogen", CHEMISTRY, "mg/dL", 6, 20, 14, 3, 0),
     51221: LabItem("Hematocrit", HEMATOLOGY, "%", 40, 51, 41, 2.5),
     51222: LabItem("Hemoglobin", HEMATOLOGY, "g/dL", 13.7, 17.5, 13.8, 0.9),
+    51237: LabItem("INR(PT)", HEMATOLOGY, None, 0.9, 1.1, 1.0, 0.06),
     51256: LabItem("Neutrophils", HEMATOLOGY, "%", 34, 71, 60, 6),
     51265: LabItem("Platelet Count", HEMATOLOGY, "K/uL", 150, 400, 240, 45, 0),
     51301: LabItem("White Blood Cells", HEMATOLOGY, "K/uL", 4, 10, 7.2, 1.2),
 }
 DAILY_LABS = (50868, 50882, 50893, 50902, 50912, 50931, 50960, 50971, 50983, 51006, 51221, 51222, 51265, 51301)
-ADMISSION_LABS = (50862, 50889, 50963, 51003, 51256)
+ADMISSION_LABS = (50862, 50889, 50963, 51003, 51237, 51256)
 BLOOD_GAS_LABS = (50802, 50813, 50818, 50820, 50821)
 
 

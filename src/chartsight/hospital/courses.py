@@ -101,7 +101,7 @@ TEMPERATURE, SATURATION, HEART_RATE, RESPIRATION, SYSTOLIC = 223762, 220277, 220
 
 COURSES: Mapping[str, Course] = {
     "check-up": Course(
-        weight=0.14,
+        weight=0.26,
         ages=(19, 80),
         reasons=("Routine examination.", "Positive tuberculin test, exclude tuberculosis.", "Preoperative evaluation."),
         diagnoses=(("V700", "Z0000"),),
@@ -111,7 +111,7 @@ COURSES: Mapping[str, Course] = {
         has_admission=False,
     ),
     "chest pain": Course(
-        weight=0.05,
+        weight=0.10,
         ages=(30, 85),
         reasons=("Chest pain, evaluate for acute process.",),
         diagnoses=(("78650", "R079"),),
@@ -126,10 +126,10 @@ COURSES: Mapping[str, Course] = {
     ),
     "pneumonia": Course(
         weight=0.16,
-        ages=(20, 89),
+        ages=(20, 86),
         reasons=("Cough and fever, evaluate for pneumonia.", "Fever and productive cough.", "Follow-up of pneumonia."),
         findings=(
-            FindingScript(CONSOLIDATION, 0.95, severity=(0.4, 1.0)),
+            FindingScript(CONSOLIDATION, 0.97, severity=(0.5, 1.0)),
             FindingScript(EFFUSION, 0.30),
             FindingScript(ATELECTASIS, 0.15),
         ),
@@ -147,13 +147,13 @@ COURSES: Mapping[str, Course] = {
         drg=(("194", "SIMPLE PNEUMONIA & PLEURISY W CC"), ("139", "OTHER PNEUMONIA")),
     ),
     "heart failure": Course(
-        weight=0.15,
-        ages=(50, 89),
+        weight=0.17,
+        ages=(50, 86),
         reasons=("Dyspnea, evaluate for pulmonary edema.", "Heart failure, weight gain.", "Shortness of breath."),
         findings=(
             FindingScript(CARDIOMEGALY, 0.80, chronic=True, severity=(0.45, 1.0)),
-            FindingScript(PACER, 0.40, chronic=True),
-            FindingScript(EDEMA, 0.90, severity=(0.4, 1.0)),
+            FindingScript(PACER, 0.45, chronic=True),
+            FindingScript(EDEMA, 0.97, severity=(0.5, 1.0)),
             FindingScript(EFFUSION, 0.60, sites=2),
         ),
         diseases={"fluid overload/heart failure": EDEMA},
@@ -172,11 +172,11 @@ COURSES: Mapping[str, Course] = {
         drg=(("291", "HEART FAILURE & SHOCK W MCC"), ("194", "HEART FAILURE")),
     ),
     "copd": Course(
-        weight=0.13,
-        ages=(45, 89),
+        weight=0.16,
+        ages=(45, 86),
         reasons=("COPD exacerbation, evaluate for pneumonia.", "Wheezing and dyspnea.", "COPD, follow-up."),
         findings=(
-            FindingScript(HYPERAERATION, 0.95, chronic=True, severity=(0.45, 1.0)),
+            FindingScript(HYPERAERATION, 0.99, chronic=True, severity=(0.45, 1.0)),
             FindingScript(CONSOLIDATION, 0.20),
             FindingScript(PNEUMOTHORAX, 0.12),
             FindingScript(ATELECTASIS, 0.15),
@@ -194,7 +194,7 @@ COURSES: Mapping[str, Course] = {
         drg=(("190", "CHRONIC OBSTRUCTIVE PULMONARY DISEASE W MCC"), ("140", "CHRONIC OBSTRUCTIVE PULMONARY DISEASE")),
     ),
     "trauma": Course(
-        weight=0.13,
+        weight=0.16,
         ages=(18, 80),
         reasons=(
             "Motor vehicle collision, evaluate for pneumothorax.",
@@ -202,7 +202,7 @@ COURSES: Mapping[str, Course] = {
             "Chest tube, interval change.",
         ),
         findings=(
-            FindingScript(PNEUMOTHORAX, 0.85, severity=(0.35, 1.0)),
+            FindingScript(PNEUMOTHORAX, 0.92, severity=(0.45, 1.0)),
             FindingScript(ATELECTASIS, 0.35),
             FindingScript(EFFUSION, 0.30),
             FindingScript(TUBE, 0.95, needs_ventilation=True, severity=(0.5, 1.0)),
@@ -224,11 +224,11 @@ COURSES: Mapping[str, Course] = {
         drg=(("200", "PNEUMOTHORAX W CC"), ("135", "MAJOR CHEST & RESPIRATORY TRAUMA")),
     ),
     "malignancy": Course(
-        weight=0.13,
-        ages=(45, 89),
+        weight=0.16,
+        ages=(45, 86),
         reasons=("Lung mass, evaluate interval change.", "Weight loss and hemoptysis.", "Known malignancy, dyspnea."),
         findings=(
-            FindingScript(NODULE, 0.97, chronic=True, severity=(0.4, 1.0)),
+            FindingScript(NODULE, 0.99, chronic=True, severity=(0.4, 1.0)),
             FindingScript(EFFUSION, 0.35),
             FindingScript(ATELECTASIS, 0.35),
         ),
@@ -248,7 +248,7 @@ COURSES: Mapping[str, Course] = {
         drg=(("181", "RESPIRATORY NEOPLASMS W CC"), ("136", "RESPIRATORY MALIGNANCY")),
     ),
     "post-operative": Course(
-        weight=0.11,
+        weight=0.12,
         ages=(45, 85),
         reasons=("Status post CABG, evaluate lines and tubes.", "Postoperative day 2, chest tube removal."),
         findings=(
@@ -256,8 +256,8 @@ COURSES: Mapping[str, Course] = {
             FindingScript(ATELECTASIS, 0.70),
             FindingScript(EFFUSION, 0.45),
             FindingScript(CARDIOMEGALY, 0.50, chronic=True),
-            FindingScript(PACER, 0.35, chronic=True),
-            FindingScript(PNEUMOTHORAX, 0.20),
+            FindingScript(PACER, 0.45, chronic=True),
+            FindingScript(PNEUMOTHORAX, 0.30),
         ),
         diagnoses=(("41401", "I2510"),),
         comorbidities=(HYPERTENSION, LIPIDS, DIABETES, COLLAPSE, FIBRILLATION),
@@ -277,12 +277,12 @@ COURSES: Mapping[str, Course] = {
         drg=(("236", "CORONARY BYPASS W/O CARDIAC CATH W/O MCC"), ("166", "CORONARY BYPASS W/O AMI OR COMPLEX PDX")),
     ),
     "ventilation": Course(
-        weight=0.10,
-        ages=(25, 89),
+        weight=0.15,
+        ages=(25, 86),
         reasons=("Intubated, evaluate tube position.", "Respiratory failure, interval change.", "Hypoxia, intubated."),
         findings=(
             FindingScript(TUBE, 0.98, needs_ventilation=True, severity=(0.5, 1.0)),
-            FindingScript(EDEMA, 0.45),
+            FindingScript(EDEMA, 0.70, severity=(0.45, 1.0)),
             FindingScript(CONSOLIDATION, 0.50),
             FindingScript(EFFUSION, 0.35, sites=2),
             FindingScript(ATELECTASIS, 0.35),

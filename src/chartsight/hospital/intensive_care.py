@@ -248,10 +248,11 @@ def add_procedure(
     is_task = minutes <= 1
     order = int(rng.integers(1, 10**7))
     value = 1.0 if is_task else minutes
+    caregiver = None if category == "Imaging" else caregivers[int(rng.integers(len(caregivers)))]
     rows.add(
-        "procedureevents", **ids, caregiver_id=caregivers[int(rng.integers(len(caregivers)))], starttime=start,
-        endtime=end, storetime=end, itemid=item, value=value, valueuom="None" if is_task else "min", location=place,
-        locationcategory=place_kind, orderid=order, linkorderid=order, ordercategoryname=category,
+        "procedureevents", **ids, caregiver_id=caregiver, starttime=start, endtime=end, storetime=end, itemid=item,
+        value=value, valueuom="None" if is_task else "min", location=place, locationcategory=place_kind,
+        orderid=order, linkorderid=order, ordercategoryname=category,
         ordercategorydescription="Task" if is_task else "ContinuousProcess", patientweight=patient.weight_kg,
         isopenbag=0 if is_task else 1, continueinnextdept=0, statusdescription="FinishedRunning",
         ORIGINALAMOUNT=value, ORIGINALRATE=0.0 if is_task else 1.0,

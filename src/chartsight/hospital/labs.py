@@ -13,7 +13,8 @@ from chartsight.hospital.rows import Rows
 
 FEMALE_HAEMOGLOBIN = 0.9  # of the male mean
 HAEMATOCRIT, HAEMOGLOBIN = 51221, 51222
-REFERENCE_CRP = 0.3  # lowest value that the laboratory prints
+BASE_EXCESS = 50802
+SPOILT = 0.015  # share of results that the laboratory cannot give: text instead of a number, and a comment
 
 
 def illness_at(episode: Episode, moment: datetime) -> float:
@@ -52,7 +53,7 @@ def add_draw(
     patient: Patient,
     items: tuple[int, ...],
     moment: datetime,
-    priority: str,
+    priority: str | None,
     provider: str,
     *,
     hadm_id: int | None,
@@ -72,9 +73,10 @@ def add_draw(
             haemoglobin = value
         elif item == HAEMATOCRIT and haemoglobin is not None:
             value = 3 * haemoglobin + 0.3 * float(deviation)  # the rule of three
-        if item != 50802:  # base excess alone may be negative
+        if item != BASE_EXCESS:  # it alone may be negative
             value = max(value, 10.0**-test.decimals)
-        number = round(value, test.decimals)
+        is_spoilt = bool(rng.random() < SPOILT)
+        number = None if is_spoilt else round(value, test.decimals)
         rows.add(
             "labevents",
             labevent_id=rows.next_number("labevents"),
@@ -85,14 +87,22 @@ def add_draw(
             order_provider_id=provider if hadm_id is None else None,
             charttime=moment,
             storetime=stored,
-            value=f"{number:.{test.decimals}f}",
+            value="___" if number is None else f"{number:.{test.decimals}f}",
             valuenum=number,
             valueuom=test.unit,
-            ref_range_lower=float(test.low),
-            ref_range_upper=float(test.high),
-            flag=None if test.low <= number <= test.high else "abnormal",
+            ref_range_lower=None if test.low is None else float(test.low),
+            ref_range_upper=None if test.high is None else float(test.high),
+            flag=flag(test, number),
             priority=priority,
+            comments="HEMOLYZED, RESULT NOT AVAILABLE." if is_spoilt else None,
         )
+
+
+def flag(test: codes.LabItem, number: float | None) -> str | None:
+    """`abnormal` outside the reference range, null otherwise."""
+    if number is None or test.low is None or test.high is None:
+        return None
+    return None if test.low <= number <= test.high else "abnormal"
 
 
 def add_cultures(rows: Rows, rng: np.random.Generator, patient: Patient, episode: Episode) -> None:
@@ -128,6 +138,7 @@ def add_culture_row(
     """One row of `microbiologyevents`: a culture without growth, or an organism against one antibiotic."""
     specimen_item, test_item, test_name = codes.CULTURES[specimen]
     stored = moment + timedelta(hours=52)
+    timeless = specimen == "MRSA SCREEN" and specimen_id % 3 == 0  # some have a date only
     found: dict[str, object] = {}
     if organism is not None and antibiotic is not None:
         is_resistant = bool(rng.random() < 0.2)
@@ -149,7 +160,7 @@ def add_culture_row(
         hadm_id=episode.hadm_id,
         micro_specimen_id=specimen_id,
         chartdate=datetime.combine(moment.date(), time()),
-        charttime=moment,
+        charttime=None if timeless else moment,
         spec_itemid=specimen_item,
         spec_type_desc=specimen,
         test_seq=1,

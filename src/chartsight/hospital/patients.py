@@ -19,6 +19,13 @@ from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding
 from chartsight.hospital.sites import SITE_WEIGHTS, SITES, opposite
 
 FILMS_A_PATIENT = (0.14, 0.26, 0.27, 0.17, 0.10, 0.06)  # 1 to 6; mean 3.0
+COURSE_PACK = 50
+RACES = {
+    "WHITE": 0.62, "BLACK/AFRICAN AMERICAN": 0.17, "HISPANIC/LATINO - CUBAN": 0.05, "ASIAN": 0.05, "UNKNOWN": 0.06,
+    "OTHER": 0.05,
+}  # fmt: skip
+MARITAL_STATUS = {"MARRIED": 0.45, "SINGLE": 0.3, "WIDOWED": 0.15, "DIVORCED": 0.1}
+FILM_AFTER_INTUBATION = 0.75  # probability that the first film of a ventilated stay shows where the tube ends
 FAINTEST = 0.25  # a finding below it has resolved
 FIRST_YEARS = (2110, 2191)  # anchor years; MIMIC shifts every patient into 2100 to 2200
 YEAR_GROUPS = ("2008 - 2010", "2011 - 2013", "2014 - 2016", "2017 - 2019")
@@ -77,7 +84,7 @@ class Patient:
     weight_kg: float
     race: str
     language: str
-    marital_status: str
+    marital_status: str | None
     insurance: str
     icd_version: Literal[9, 10]
     episodes: tuple[Episode, ...]
@@ -126,12 +133,10 @@ def plan_patients(config: HospitalConfig) -> list[Patient]:
 
 
 def plan_patient(config: HospitalConfig, index: int) -> Patient:
-    """The patient at `index`; independent of the others but for the split, which is dealt in turn."""
+    """The patient at `index`; independent of the others but for the course and the split, which are dealt."""
     subject_id = config.first_subject_id + index
     rng = np.random.default_rng([config.seed, subject_id])
-    names = list(COURSES)
-    weights = np.array([COURSES[name].weight for name in names])
-    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    name = deal_course(config.seed, index)
     course = COURSES[name]
     sex: Literal["M", "F"] = "F" if rng.random() < 0.48 else "M"
     age = int(rng.integers(course.ages[0], course.ages[1] + 1))
@@ -157,10 +162,9 @@ def plan_patient(config: HospitalConfig, index: int) -> Patient:
         anchor_year_group=str(rng.choice(YEAR_GROUPS)),
         height_cm=round(height, 1),
         weight_kg=round(float(weight), 1),
-        race=pick(rng, {"WHITE": 0.62, "BLACK/AFRICAN AMERICAN": 0.17, "HISPANIC/LATINO - CUBAN": 0.05,
-                        "ASIAN": 0.05, "UNKNOWN": 0.06, "OTHER": 0.05}),
+        race=pick(rng, RACES),
         language=pick(rng, {"ENGLISH": 0.9, "?": 0.1}),
-        marital_status=pick(rng, {"MARRIED": 0.45, "SINGLE": 0.3, "WIDOWED": 0.15, "DIVORCED": 0.1}),
+        marital_status=pick(rng, MARITAL_STATUS) if rng.random() > 0.04 else None,
         insurance="Medicare" if age >= 65 else pick(rng, {"Other": 0.75, "Medicaid": 0.25}),
         icd_version=9 if rng.random() < 0.5 else 10,
         episodes=episodes,
@@ -169,6 +173,17 @@ def plan_patient(config: HospitalConfig, index: int) -> Patient:
         dod=died,
         split=CXR_SPLITS[index % len(CXR_SPLITS)],
     )  # fmt: skip
+
+
+def deal_course(seed: int, index: int) -> str:
+    """The course of the patient at `index`, dealt from a shuffled pack of `COURSE_PACK`.
+
+    A pack holds every course in its share, so that a small hospital has them all, as often as a large one.
+    """
+    pack, position = divmod(index, COURSE_PACK)
+    place = np.random.default_rng([seed, pack, 0xDEA1]).permutation(COURSE_PACK)[position]
+    shares = np.cumsum([course.weight for course in COURSES.values()])
+    return list(COURSES)[int(np.searchsorted(shares, (place + 0.5) / COURSE_PACK * shares[-1]))]
 
 
 @dataclass(frozen=True)
@@ -262,7 +277,11 @@ def plan_studies(
     planned.extend((visit, None, lasting) for visit in moments.visits)
     for episode, films in zip(episodes, moments.films, strict=True):
         acute = draw_acute(rng, config, course, episode)
-        fractions = sorted([rng.uniform(0.02, 0.12), *rng.uniform(0.15, 0.97, films - 1)])
+        first = rng.uniform(0.02, 0.12)
+        if episode.ventilation is not None and rng.random() < FILM_AFTER_INTUBATION:
+            start, end = (episode.fraction(moment) for moment in episode.ventilation)
+            first = start + 0.2 * (end - start)
+        fractions = sorted([first, *rng.uniform(0.15, 0.97, films - 1)])
         for fraction in fractions:
             time = whole_second(episode.admittime + (episode.dischtime - episode.admittime) * fraction)
             active = [(each, each.severity_at(episode.fraction(time))) for each in acute]
@@ -319,8 +338,12 @@ def plan_study(
     is_first: bool,
 ) -> Study:
     """One study: portable AP films for those who cannot stand, PA for the others."""
-    in_icu = episode is not None and episode.icu is not None and episode.icu[0] <= time <= episode.icu[1]
-    portable = rng.random() < (0.97 if in_icu else 0.45 if episode is not None else 0.03)
+    share = 0.03 if episode is None else 0.45
+    if episode is not None and episode.icu is not None and episode.icu[0] <= time <= episode.icu[1]:
+        share = 0.95
+    if episode is not None and episode.ventilation is not None:
+        share = 1.0 if episode.ventilation[0] <= time <= episode.ventilation[1] else share
+    portable = rng.random() < share
     study_id = identifiers.study_id(subject_id, nth)
     return Study(
         study_id=study_id,
@@ -330,9 +353,16 @@ def plan_study(
         view="AP" if portable else "PA",
         is_portable=bool(portable),
         findings=findings,
-        reason=str(course.reasons[0] if is_first else rng.choice(course.reasons)),
+        reason=draw_reason(rng, course, episode, is_first=is_first),
         seed=int(rng.integers(0, 2**31)),
     )
+
+
+def draw_reason(rng: np.random.Generator, course: Course, episode: Episode | None, *, is_first: bool) -> str:
+    """What the request says: the course's own reasons where it is being treated, a follow-up elsewhere."""
+    if episode is None and course.has_admission:
+        return "Routine examination." if is_first else "Follow-up examination."
+    return str(course.reasons[0] if is_first else rng.choice(course.reasons))
 
 
 def pick(rng: np.random.Generator, shares: dict[str, float]) -> str:

@@ -194,17 +194,16 @@ def impression(sentences: Sequence[Sentence]) -> Sentence:
 
 
 def layout(patient: Patient, study: Study, previous: Study | None, sentences: Sequence[Sentence]) -> str:
-    """The text file, in the layout of MIMIC-CXR's reports."""
+    """The text file, in the layout of MIMIC-CXR's reports; `___` stands where they were de-identified."""
     technique = "Portable AP chest radiograph." if study.is_portable else "PA chest radiograph."
-    comparison = f"{previous.time:%Y-%m-%d}." if previous is not None else "None."
+    comparison = "Chest radiograph of ___." if previous is not None else "None."
     found = " ".join(each.text for each in sentences if each.section == "FINDINGS")
     concluded = " ".join(each.text for each in sentences if each.section == "IMPRESSION")
     exam = "CHEST (PORTABLE AP)" if study.is_portable else "CHEST (PA)"
-    age_decade = patient.age_at(study.time) // 10 * 10
     return (
         "                                 FINAL REPORT\n"
         f" EXAMINATION:  {exam}\n\n"
-        f" INDICATION:  {patient.body.sex} in the {age_decade}s.  {study.reason}\n\n"
+        f" INDICATION:  ___{patient.body.sex}.  {study.reason}\n\n"
         f" TECHNIQUE:  {technique}\n\n"
         f" COMPARISON:  {comparison}\n\n"
         f" FINDINGS:  {wrapped(found)}\n\n"

@@ -46,7 +46,7 @@ def add_life(rows: Rows, patient: Patient, seed: int, providers: list[str], care
         provider = str(rng.choice(providers))
         add_visit(rows, rng, patient, visit)
         add_draw(
-            rows, rng, patient, codes.DAILY_LABS, visit, "ROUTINE", provider, hadm_id=None, illness=0.0
+            rows, rng, patient, codes.DAILY_LABS, visit, None, provider, hadm_id=None, illness=0.0
         )  # fmt: skip
     book = OrderBook(patient, providers=providers)
     for episode in patient.episodes:

@@ -1,0 +1,108 @@
+"""Lives: findings often enough, in every severity, in places that can be drawn; stories that hold together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from chartsight.errors import RecipeError
+from chartsight.hospital.config import HospitalConfig
+from chartsight.hospital.findings import FINDINGS
+from chartsight.hospital.patients import Patient, plan_patients
+from chartsight.hospital.sites import SITES, TUBE, opposite, propagate
+
+
+@pytest.fixture(scope="module")
+def patients() -> list[Patient]:
+    return plan_patients(HospitalConfig(patients=600, seed=7))
+
+
+def test_findings_are_neither_rare_nor_everywhere(patients: list[Patient]) -> None:
+    films = [study for patient in patients for study in patient.studies]
+    shown = Counter(attribute for film in films for attribute in {each.attribute for each in film.findings})
+    assert set(shown) == set(FINDINGS)
+    assert min(shown.values()) / len(films) >= 0.08
+    assert 0.27 <= sum(not film.findings for film in films) / len(films) <= 0.40
+    assert 2.7 <= len(films) / len(patients) <= 3.3
+    severities = [each.severity for film in films for each in film.findings]
+    assert min(severities) >= 0.25 and max(severities) <= 1.0
+    for low in (0.25, 0.4, 0.55, 0.7, 0.85):
+        assert sum(low <= each < low + 0.15 for each in severities) / len(severities) > 0.08
+
+
+def test_lives_hold_together(patients: list[Patient]) -> None:
+    for patient in patients:
+        episodes = {episode.hadm_id: episode for episode in patient.episodes}
+        times = [study.time for study in patient.studies]
+        assert times == sorted(times) and len(set(times)) == len(times)
+        assert 1 <= len(times) <= 6
+        for study in patient.studies:
+            if study.hadm_id is not None:
+                assert episodes[study.hadm_id].admittime <= study.time <= episodes[study.hadm_id].dischtime
+            places = [(each.attribute, each.objects[0]) for each in study.findings]
+            assert all(each.objects in SITES[each.attribute] for each in study.findings)
+            assert len(set(places)) == len(places)
+            if any(each.attribute == TUBE for each in study.findings):
+                assert study.hadm_id is not None
+                ventilation = episodes[study.hadm_id].ventilation
+                assert ventilation is not None and ventilation[0] <= study.time <= ventilation[1]
+                assert study.view == "AP" and study.is_portable
+        if patient.dod is not None:
+            assert max(times, default=patient.dod) <= patient.dod
+        for before, after in zip(patient.episodes, patient.episodes[1:], strict=False):
+            assert before.dischtime < after.admittime and not before.dies
+
+
+def test_findings_appear_and_resolve(patients: list[Patient]) -> None:
+    appeared = resolved = stayed = 0
+    for patient in patients:
+        for before, after in zip(patient.studies, patient.studies[1:], strict=False):
+            old, new = ({(each.attribute, each.objects) for each in film.findings} for film in (before, after))
+            appeared, resolved, stayed = appeared + len(new - old), resolved + len(old - new), stayed + len(old & new)
+    assert min(appeared, resolved, stayed) > 100
+
+
+def test_a_larger_hospital_starts_with_the_same_patients(patients: list[Patient]) -> None:
+    assert plan_patients(HospitalConfig(patients=5, seed=7)) == patients[:5]
+    assert plan_patients(HospitalConfig(patients=5, seed=8)) != patients[:5]
+
+
+def test_identifiers_are_unique(patients: list[Patient]) -> None:
+    studies = [study for patient in patients for study in patient.studies]
+    assert len({study.study_id for study in studies}) == len({study.dicom_id for study in studies}) == len(studies)
+    admissions = [episode.hadm_id for patient in patients for episode in patient.episodes]
+    assert len(set(admissions)) == len(admissions)
+
+
+def test_prevalence_is_a_dial() -> None:
+    none = plan_patients(HospitalConfig(patients=80, prevalence={"consolidation": 0.0}))
+    assert not any(each.attribute == "consolidation" for p in none for study in p.studies for each in study.findings)
+
+
+@pytest.mark.parametrize(
+    ("bad", "where"),
+    [
+        ({"patients": 0}, "patients"),
+        ({"film_size_px": 1}, "film_size_px"),
+        ({"label_noise": 1.5}, "label_noise"),
+        ({"prevalence": {"gout": 2.0}}, "prevalence"),
+        ({"first_subject_id": 5}, "first_subject_id"),
+    ],
+)
+def test_an_impossible_dial_is_named(bad: dict[str, object], where: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        HospitalConfig(**bad)  # type: ignore[arg-type]
+    assert caught.value.where == where
+
+
+def test_propagation_goes_from_child_to_parent_only() -> None:
+    implied = propagate(("consolidation",), ("left lower lung zone",))
+    assert implied[0] == ("consolidation", "left lower lung zone")
+    assert set(implied) == {
+        (attribute, place)
+        for attribute in ("consolidation", "lung opacity")
+        for place in ("left lower lung zone", "left lung")
+    }
+    assert propagate(("lung opacity",), ("left lung",)) == [("lung opacity", "left lung")]
+    assert opposite(("left costophrenic angle", "left lung")) == ("right costophrenic angle", "right lung")

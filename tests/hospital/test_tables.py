@@ -1,0 +1,160 @@
+"""The hospital's tables against MIMIC-IV's contract, against the real demo, and against medicine."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from chartsight.hospital.config import HospitalConfig
+from chartsight.hospital.patients import plan_patients
+from chartsight.hospital.rows import HOSPITAL_TABLES, Rows
+from chartsight.hospital.tables import build_tables, write_tables
+from chartsight.schema import HOSP_TABLES, ICU_TABLES, Table
+
+ROOT = Path(__file__).parents[2]
+DEMO = Path(os.environ.get("CHARTSIGHT_OPEN_DATA", ROOT / ".." / "shared" / "open-data")) / "mimic-iv-demo"
+MIMIC_TABLES = (*HOSP_TABLES, *ICU_TABLES)
+PARSERS = {
+    "int": int,
+    "bigint": int,
+    "float": float,
+    "text": str,
+    "date": date.fromisoformat,
+    "time": datetime.fromisoformat,
+}
+VITALS = {220045, 220050, 220051, 220052, 220210, 220277, 223762, 226512, 226730}
+
+
+@pytest.fixture(scope="module")
+def rows() -> Rows:
+    return build_tables(plan_patients(HospitalConfig(patients=60, seed=3)), seed=3)
+
+
+@pytest.fixture(scope="module")
+def folder(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables") / "mimic-iv"
+    write_tables(folder, rows)
+    return folder
+
+
+def read(folder: Path, table: Table) -> Iterator[list[str]]:
+    path = folder / table.module / f"{table.name}.csv.gz"
+    if not path.is_file():
+        path = folder / "extra" / f"{table.name}.csv.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        yield from csv.reader(file)
+
+
+def null_counts(folder: Path, table: Table) -> tuple[int, list[int]]:
+    lines = read(folder, table)
+    counts = [0] * len(next(lines))
+    total = 0
+    for line in lines:
+        total += 1
+        for place, field in enumerate(line):
+            counts[place] += field == ""
+    return total, counts
+
+
+@pytest.mark.parametrize("table", HOSPITAL_TABLES, ids=lambda table: table.name)
+def test_a_table_has_the_contracts_header_types_required_values_and_keys(folder: Path, table: Table) -> None:
+    lines = read(folder, table)
+    assert tuple(next(lines)) == table.header
+    keys = set()
+    count = 0
+    for line in lines:
+        count += 1
+        for column, field in zip(table.columns, line, strict=True):
+            if field:
+                PARSERS[column.type](field)
+            else:
+                assert not column.required, column.name
+        keys.add(tuple(line[table.header.index(name)] for name in table.key))
+    assert count > 0, "a table without rows tests nothing"
+    if table.key:
+        assert len(keys) == count
+
+
+@pytest.mark.opendata
+@pytest.mark.parametrize("table", MIMIC_TABLES, ids=lambda table: table.name)
+def test_a_table_reads_like_the_real_demos(folder: Path, table: Table) -> None:
+    if not (DEMO / table.module / f"{table.name}.csv.gz").is_file():
+        pytest.skip(f"the MIMIC-IV demo's {table.name} is not beside the project")
+    header = next(read(DEMO, table))
+    assert next(read(folder, table)) == header
+    lines = read(DEMO, table)
+    next(lines)
+    for _, line in zip(range(2000), lines, strict=False):
+        for column, field in zip(table.columns, line, strict=True):
+            if field:
+                PARSERS[column.type](field)  # the demo parses in the type that ours is written in
+    real_count, real_nulls = null_counts(DEMO, table)
+    our_count, our_nulls = null_counts(folder, table)
+    for name, real, ours in zip(header, real_nulls, our_nulls, strict=True):
+        if real == 0:
+            assert ours == 0, f"{name} is never null in the demo"
+        if real == real_count:
+            assert ours == our_count, f"{name} is always null in the demo"
+
+
+def test_rows_refuse_a_column_that_mimic_does_not_have() -> None:
+    with pytest.raises(KeyError):
+        Rows().add("patients", subject_id=1, name="nobody")
+
+
+def test_every_code_stands_in_its_dictionary(rows: Rows) -> None:
+    for table, column, dictionary in (
+        ("labevents", "itemid", "d_labitems"),
+        ("chartevents", "itemid", "d_items"),
+        ("procedureevents", "itemid", "d_items"),
+        ("inputevents", "itemid", "d_items"),
+    ):
+        used, known = set(rows.columns(table, column)), set(rows.columns(dictionary, "itemid"))
+        assert used <= known
+    coded = set(rows.columns("diagnoses_icd", "icd_code", "icd_version"))
+    assert coded == set(rows.columns("d_icd_diagnoses", "icd_code", "icd_version"))
+    assert {item for (item,) in rows.columns("chartevents", "itemid")} == VITALS
+
+
+def test_events_lie_within_their_stay_and_stays_within_their_admission(rows: Rows) -> None:
+    admissions = {
+        hadm: (start, end) for hadm, start, end in rows.columns("admissions", "hadm_id", "admittime", "dischtime")
+    }
+    stays = {stay: (start, end) for stay, start, end in rows.columns("icustays", "stay_id", "intime", "outtime")}
+    for hadm, start, end in rows.columns("icustays", "hadm_id", "intime", "outtime"):
+        assert admissions[hadm][0] <= start < end <= admissions[hadm][1]
+    for stay, time in rows.columns("chartevents", "stay_id", "charttime"):
+        assert stays[stay][0] <= time <= stays[stay][1]
+    for hadm, time in rows.columns("labevents", "hadm_id", "charttime"):
+        assert hadm is None or admissions[hadm][0] <= time <= admissions[hadm][1]
+    for hadm, start, end in rows.columns("transfers", "hadm_id", "intime", "outtime"):
+        assert end is None or start < end <= admissions[hadm][1]
+    years = {start.year for start, _ in admissions.values()}
+    assert min(years) >= 2110 and max(years) <= 2200
+
+
+def test_laboratory_results_follow_the_disease(rows: Rows) -> None:
+    patients = plan_patients(HospitalConfig(patients=60, seed=3))
+    ill = {patient.subject_id for patient in patients if patient.course_name == "heart failure"}
+    well = {patient.subject_id for patient in patients if patient.course_name == "chest pain"}
+    peptides: dict[int, list[float]] = {}
+    for subject, item, value in rows.columns("labevents", "subject_id", "itemid", "valuenum"):
+        if item == 50963 and value is not None:
+            peptides.setdefault(subject, []).append(value)
+    assert min(max(peptides[each]) for each in ill & set(peptides)) > max(max(peptides[each]) for each in well)
+
+
+def test_every_charge_points_to_its_row(rows: Rows) -> None:
+    tables = {name: rows.columns(name, "subject_id", "hadm_id") for name in ("labevents", "diagnoses_icd")}
+    charges = rows.columns("cost", "event_type", "event_id", "subject_id", "hadm_id", "cost")
+    assert [row_id for (row_id,) in rows.columns("cost", "row_id")] == list(range(len(charges)))
+    for table, event, subject, hadm, cost in charges:
+        assert cost > 0
+        if table in tables:
+            assert tables[table][event] == (subject, hadm)
