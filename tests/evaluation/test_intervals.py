@@ -55,6 +55,7 @@ def test_a_difference_to_itself_is_nothing() -> None:
     interval = ClusterBootstrap(patients(50, 4), resamples=500).difference(is_right, is_right)
     assert (interval.estimate, interval.low, interval.high) == (0.0, 0.0, 0.0)
     assert not interval.excludes_zero
+    assert math.isnan(interval.detectable)
 
 
 def test_groups_and_few_patients_are_told() -> None:

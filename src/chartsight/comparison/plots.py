@@ -147,10 +147,12 @@ def _smoothed(series: Sequence[tuple[float, float]]) -> list[tuple[float, float]
 
 def _figure(height: float) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
     _style(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="x", color=LINE, linewidth=0.8)
     return figure, axes
 

@@ -56,7 +56,12 @@ class Interval:
 
     @property
     def detectable(self) -> float:
-        """The smallest true difference that a sample like this one would have found with 80% power (95% intervals)."""
+        """The smallest true difference that a sample like this one would have found with 80% power (95% intervals).
+
+        `nan` where the draws do not vary: two models that never differ say nothing of what could have been found.
+        """
+        if self.low == self.high:
+            return NAN
         normal = NormalDist()
         found, power = normal.inv_cdf(0.975), normal.inv_cdf(0.8)
         return (self.high - self.low) / (2 * found) * (found + power)
