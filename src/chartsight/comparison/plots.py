@@ -152,7 +152,7 @@ def _figure(height: float) -> tuple[Any, Any]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
     _style(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color=LINE, linewidth=0.8)
     return figure, axes
 
