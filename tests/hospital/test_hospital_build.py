@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +11,7 @@ import pytest
 
 from chartsight.errors import OutputError, RecipeError
 from chartsight.hospital import HospitalConfig, build_hospital
+from chartsight.records import RecordSources, build_record
 from chartsight.runs import read_manifest, sha256_file
 
 TINY = HospitalConfig(patients=4, seed=11, film_size_px=64)
@@ -66,6 +69,22 @@ def test_the_truth_has_a_row_for_every_film(tiny: Path) -> None:
             assert 0.25 <= row["severity"] <= 1 and row["x1"] < row["x2"] and row["y1"] < row["y2"]
 
 
+def test_the_record_reads_every_row_of_it(tiny: Path, tmp_path: Path) -> None:
+    """The reader of MIMIC-IV, MIMIC-CXR-JPG and Chest ImaGenome drops nothing."""
+    sources = RecordSources(
+        mimiciv=tiny / "mimic-iv",
+        mimic_cxr_jpg=tiny / "mimic-cxr-jpg",
+        mimic_cxr_reports=tiny / "mimic-cxr-reports",
+        chest_imagenome=tiny / "chest-imagenome",
+    )
+    run = build_record(tmp_path / "record.duckdb", sources, quiet=True)
+    manifest = read_manifest(tiny)
+    assert manifest is not None
+    written = {name: count for name, count in manifest["counts"]["kept"].items() if name != "truth" and count}
+    assert not run.dropped and run.terms == "synthetic" and run.pairing == "synthetic"
+    assert {name: run.kept[name] for name in written} == written
+
+
 def test_an_output_that_exists_is_refused_and_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "hospital"
     out.mkdir()
@@ -91,9 +110,6 @@ def test_an_unknown_style_is_named_before_anything_is_built(tmp_path: Path) -> N
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_failure_on_the_way_leaves_nothing(tmp_path: Path, workers: int) -> None:
     """A full disk, by a limit on the size of files in a process of its own."""
-    import subprocess
-    import sys
-
     script = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from chartsight.errors import OutputError\n"

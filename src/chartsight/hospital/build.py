@@ -45,7 +45,8 @@ def build_hospital(
     Args:
         out: A folder that does not exist yet.
         config: What to build. The same config gives the same bytes, whatever `workers`.
-        workers: Processes that render films; None for one a core.
+        workers: Processes that render films; None for one a core. More than one needs a script that can be imported
+            again: call this under ``if __name__ == "__main__":``, as for any of Python's process pools.
         quiet: No progress bar.
         force: Replace `out` when it exists.
 

@@ -101,7 +101,7 @@ TEMPERATURE, SATURATION, HEART_RATE, RESPIRATION, SYSTOLIC = 223762, 220277, 220
 
 COURSES: Mapping[str, Course] = {
     "check-up": Course(
-        weight=0.26,
+        weight=0.30,
         ages=(19, 80),
         reasons=("Routine examination.", "Positive tuberculin test, exclude tuberculosis.", "Preoperative evaluation."),
         diagnoses=(("V700", "Z0000"),),
@@ -277,7 +277,7 @@ COURSES: Mapping[str, Course] = {
         drg=(("236", "CORONARY BYPASS W/O CARDIAC CATH W/O MCC"), ("166", "CORONARY BYPASS W/O AMI OR COMPLEX PDX")),
     ),
     "ventilation": Course(
-        weight=0.15,
+        weight=0.16,
         ages=(25, 86),
         reasons=("Intubated, evaluate tube position.", "Respiratory failure, interval change.", "Hypoxia, intubated."),
         findings=(

@@ -63,10 +63,11 @@ def add_orders(rows: Rows, rng: np.random.Generator, book: OrderBook, episode: E
     for name in names:
         if rng.random() < 0.85:
             add_drug(rows, rng, book, episode, name)
-    add_order(
-        rows, rng, book, episode, episode.dischtime - timedelta(hours=3), "ADT orders", "Discharge",
-        {"Discharge Planning": "Finalized"},
-    )  # fmt: skip
+    if not episode.dies:
+        add_order(
+            rows, rng, book, episode, episode.dischtime - timedelta(hours=3), "ADT orders", "Discharge",
+            {"Discharge Planning": "Finalized"},
+        )  # fmt: skip
 
 
 def add_order(
@@ -154,7 +155,7 @@ def add_dose(
 ) -> None:
     """One dose: its row of `emar`, and of `emar_detail` one for the whole and one for the product, as in MIMIC-IV."""
     emar_id, sequence = book.next_dose()
-    given = after(scheduled, rng, (0, 45))
+    given = min(after(scheduled, rng, (0, 45)), episode.dischtime)
     was_given = bool(rng.random() < 0.93)
     rows.add(
         "emar", subject_id=book.patient.subject_id, hadm_id=episode.hadm_id, emar_id=emar_id, emar_seq=sequence,
