@@ -117,6 +117,16 @@ def test_an_enlarged_heart_is_wider_than_half_the_thorax_and_a_healthy_one_is_no
         assert 0.5 < ratios[0] < ratios[1] < ratios[2] < 0.75
 
 
+def test_an_enlarged_heart_stays_enlarged_in_long_lungs() -> None:
+    pair = (
+        planted("enlarged cardiac silhouette", "cardiac silhouette", 0.3),
+        planted("hyperaeration", "left lung", 1.0),
+    )
+    ratios = [render_film(request(BODIES[0], *order)).ct_ratio for order in (pair, pair[::-1])]
+    assert ratios[0] == pytest.approx(ratios[1])
+    assert ratios[0] > 0.5
+
+
 def grey(film: Film, name: str) -> float:
     x1, y1, x2, y2 = (round(value) for value in film.boxes[name])
     return float(film.pixels[y1:y2, x1:x2].mean())

@@ -132,7 +132,7 @@ class LookAlikes:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Everything that the drawing needs to know of a patient on a film."""
+    """Everything that the drawing needs to know of a patient on a film; lengths and heights are fractions of it."""
 
     view: Literal["PA", "AP"]
     centre_x: float
@@ -159,6 +159,7 @@ class Anatomy:
     hilum_y: float
     liver_y: float
     vascularity: float
+    aeration: float
     stomach: tuple[float, float, float]  # amount of gas, distance to the left, height on the film
     bone: float
     sharpness: float
@@ -253,6 +254,8 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     leads = int(film.integers(2, 6)) if film.random() < (0.6 if supine else 0.06) else 0
     stomach_draw = film.random(3)
     clavicle_lift = film.normal(0, 0.012) + (-0.012 if supine else 0.012)
+    aeration = 0.73 + 0.022 * inspiration + film.normal(0, 0.022)
+    congestion = film.normal(0, 0.12)
     sharpness = float(np.clip(film.normal(0.9 if not supine else 0.55, 0.15), 0.2, 1.1))
 
     width = scale * (0.352 - 0.010 * slender) * (1.0 if male else 0.97)
@@ -301,7 +304,8 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
         scapula=scapula, breast=breast, breast_y=apex + height * (breast_y - 0.62 + 0.80),
         carina_y=apex + 0.37 * height, hilum_y=apex + 0.47 * height,
         liver_y=right.dome_y,
-        vascularity=1.0 + 0.12 * supine - 0.08 * inspiration,
+        vascularity=1.0 + 0.12 * supine - 0.08 * inspiration + congestion,
+        aeration=aeration,
         stomach=(float(stomach_draw[0] < 0.65) * (0.5 + 0.5 * stomach_draw[1]), 0.15 + 0.05 * stomach_draw[2],
                  left.dome_y + 0.055),
         bone=float(bone), sharpness=sharpness,

@@ -77,7 +77,7 @@ def sheet_requests(
         for number, severity in enumerate(severities):
             place = places[int(rng.integers(len(places)))]
             planted = PlantedFinding(attribute, drawing.places[place], severity)
-            label = f"{attribute.split(' (')[0].split('/')[0]}, {place} {severity:.1f}"
+            label = f"{severity:.1f} {attribute.split(' (')[0].split('/')[0]}, {place}"
             yield label, request(number, (planted,), portable=attribute == "endotracheal tube" or number == 1)
 
 

@@ -54,6 +54,10 @@ def check_request(request: FilmRequest) -> None:
     """Refuse what cannot be drawn, before anything is."""
     if not SMALLEST_PX <= request.size_px <= LARGEST_PX:
         raise DrawingError("film-size", "size_px", str(request.size_px), f"{SMALLEST_PX} to {LARGEST_PX}")
+    if request.view not in ("PA", "AP"):
+        raise DrawingError("unknown-view", "view", str(request.view), "PA or AP")
+    if not 0 <= request.body.habitus <= 1:
+        raise DrawingError("habitus", "body.habitus", str(request.body.habitus), "0 to 1")
     for planted in request.findings:
         if planted.attribute not in FINDINGS:
             raise DrawingError(

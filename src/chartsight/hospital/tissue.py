@@ -127,7 +127,7 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
     )
     lung = np.where(d > 0, lungs[1], lungs[-1])
     bias = np.clip(d * 8, -1, 1) * np.float32(2.0 * anatomy.rotation)
-    air = lung * (1 - heart) * (np.float32(0.74) + bias)
+    air = lung * (1 - heart) * (np.float32(anatomy.aeration) + bias)
 
     # The windpipe ends softly where it divides.
     above = np.clip((np.float32(anatomy.carina_y + 0.02) - grid.y) * 14, 0, 1)
@@ -165,7 +165,8 @@ def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
     arm_ratio = (aside - arm_middle) / np.float32(0.080 + 0.025 * a.fat)
     arm = np.sqrt(dome(arm_ratio * arm_ratio)) * np.float32(0.40 + 0.2 * a.fat)
     body = np.maximum(body, arm * rise(grid.y - np.float32(a.shoulder_y + 0.10), 0.08))
-    ratio = as_plane(aside / np.float32(a.neck))
+    flare = np.clip(grid.y / np.float32(a.shoulder_y + 0.06), 0, 1.3) ** 3
+    ratio = as_plane(aside / (np.float32(a.neck) * (np.float32(0.88) + np.float32(0.55) * flare)))
     neck = np.sqrt(dome(ratio * ratio)) * np.float32(0.60) * rise(np.float32(a.shoulder_y + 0.08) - grid.y, 0.08)
     body = np.maximum(body, neck)
     # The mediastinum's own density: great vessels and spine muscles.
@@ -296,7 +297,7 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         lateral = np.float32(outer) - np.float32(0.45) * (ys - np.float32(top)) * np.float32(outer - inner) * 5 * 0.5
         depth = np.minimum(np.minimum(aside - medial, lateral - aside), np.minimum(ys - top, tip - ys))
         edge = np.exp(-(((depth - np.float32(0.006)) / np.float32(0.006)) ** 2))
-        strength = 0.075 * a.bone * (0.7 + 0.3 * a.scapula)
+        strength = 0.075 * a.bone * (0.65 + 0.75 * a.scapula)
         layers.bone[at] += np.float32(strength) * (np.float32(0.6) * rise(depth, 0.010) + np.float32(0.35) * edge)
         spine_x, spine_y = along(*smooth_curve(
             [a.x(side, v, top) for v in (inner + 0.01, inner + 0.07, outer + 0.015)],
@@ -326,12 +327,16 @@ def paint_breasts(anatomy: Anatomy, layers: Layers) -> None:
     """Two soft shadows with a lower crescent over the lung bases."""
     if anatomy.breast <= 0 and anatomy.fat < 0.75:
         return
-    weight = 0.025 + 0.085 * anatomy.breast + 0.05 * max(anatomy.fat - 0.6, 0)
+    weight = 0.03 + 0.125 * anatomy.breast + 0.05 * max(anatomy.fat - 0.6, 0)
     radius = 0.115 + 0.035 * anatomy.breast
     for side in (1, -1):
-        y = anatomy.breast_y - 0.055 + 0.004 * side
-        add_blob(layers.wall, layers.grid, anatomy.x(side, 0.205 * anatomy.scale, y), y, radius, radius * 0.95, weight,
-                 power=0.6)  # fmt: skip
+        y = anatomy.breast_y - 0.035 + 0.004 * side
+        x = anatomy.x(side, 0.205 * anatomy.scale, y)
+        at, xs, ys = layers.grid.window(x - radius, y - radius, x + radius, y + radius)
+        u, v = (xs - np.float32(x)) / np.float32(radius), (ys - np.float32(y)) / np.float32(radius)
+        # It hangs: nothing to see above, a crescent below.
+        hanging = np.clip((v + np.float32(0.9)) * np.float32(0.75), 0, 1) ** 2
+        layers.wall[at] += np.float32(weight) * dome(u * u + v * v) ** np.float32(0.5) * hanging
 
 
 def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:

@@ -31,7 +31,7 @@ def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
     level = lung.dome_y - 0.050 if basal else anatomy.hilum_y + 0.03
     share = grid.blank()
     count = 2 + int(rng.random() < 0.5)
-    half = 0.0045 + 0.0045 * severity
+    half = 0.0045 + 0.0060 * severity
     tops, lows = [], []
     for number in range(count):
         start, end = rng.uniform(0.32, 0.45), rng.uniform(0.80, 0.95)
@@ -46,11 +46,11 @@ def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
         add_lines(share, grid, x, y, as_plane(length * taper * rng.uniform(0.8, 1.0)), half)
         tops.append(float(ys.min()))
         lows.append(float(ys.max()))
-    share = as_plane(np.clip(share, 0, 1) * np.float32(0.14 + 0.62 * severity))
+    share = as_plane(np.clip(share, 0, 1) * np.float32(0.12 + 0.84 * severity))
     if basal:
         d = layers.d * side
         haze = np.clip((grid.y - np.float32(lung.dome_y - 0.085)) * np.float32(9), 0, 1) * (d > 0)
-        share = np.maximum(share, as_plane(haze * np.float32(0.38 * severity)))
+        share = np.maximum(share, as_plane(haze * np.float32(0.45 * severity)))
     layers.replace_air(share)
     bands = lung_box(anatomy, side, min(tops) - 4 * half, max(lows) + 4 * half, 0.0)
     if not basal:

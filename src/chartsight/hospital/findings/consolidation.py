@@ -16,8 +16,8 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
     """From a faint patch (severity near 0) to a white zone (1)."""
     side, severity, grid = side_of(planted), planted.severity, layers.grid
     x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.35)
-    wide = (0.062 + 0.045 * severity) * rng.uniform(0.9, 1.25)
-    high = (0.050 + 0.035 * severity) * rng.uniform(0.85, 1.2)
+    wide = (0.066 + 0.060 * severity) * rng.uniform(0.9, 1.25)
+    high = (0.052 + 0.050 * severity) * rng.uniform(0.85, 1.2)
     lobar = rng.random() < 0.5
     slant, patches = rng.normal(0, 0.4), clouds(rng, grid.size_px, 22)
     at, xs, ys = grid.window(x - 1.7 * wide, y - 1.7 * high, x + 1.7 * wide, y + 1.7 * high)
@@ -41,7 +41,7 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
             )
             lx, ly, length = along(px, py)
             add_lines(share, grid, lx, ly, -length * np.float32(0.15), 0.0030)
-    share *= np.float32(0.16 + 0.74 * severity) * (layers.lungs[side] > 0)
+    share *= np.float32(0.12 + 0.88 * severity) * (layers.lungs[side] > 0)
     layers.replace_air(share)
     return box_around(share, margin=0.012, otherwise=(x - wide, y - high, x + wide, y + high))
 

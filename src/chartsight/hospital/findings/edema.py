@@ -24,11 +24,11 @@ def draw_edema(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: n
         v = (grid.y - np.float32(anatomy.hilum_y + 0.05)) / np.float32(0.30 * lung.height + 0.04)
         wing = np.exp(-(u * u + v * v) * np.float32(0.8))
         base = np.clip((grid.y - np.float32(anatomy.hilum_y)) * np.float32(2.2), 0, 0.6)
-        strength = 0.10 + 0.58 * severity * (1.0 if side == side_of(planted) else rng.uniform(0.75, 0.95))
+        strength = 0.02 + 0.64 * severity * (1.0 if side == side_of(planted) else rng.uniform(0.75, 0.95))
         share += as_plane((wing + np.float32(0.35) * base) * np.float32(strength)) * (d > 0)
     share *= np.float32(0.55) + np.float32(0.75) * fluff
     swollen = ndimage.gaussian_filter(layers.vessels, 0.005 * grid.size_px, truncate=2.5)
-    layers.vessels += np.float32(0.4 + 0.9 * severity) * swollen
+    layers.vessels += np.float32(0.05 + 1.1 * severity) * swollen
     layers.replace_air(np.clip(share, 0, 0.85))
     return joined(*(lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.012)
                     for side in (1, -1)))  # fmt: skip

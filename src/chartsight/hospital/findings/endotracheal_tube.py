@@ -23,9 +23,9 @@ def draw_endotracheal_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFin
         anatomy.midline_at(y) + shift + extra for y, extra in zip(ys, (2 * sway[0], sway[0], sway[1], 0.0), strict=True)
     ]
     x, y = smooth_curve(xs, ys, 14)
-    add_tube(layers.metal, grid, x, y, half, 0.05 + 0.16 * severity, 0.01 + 0.05 * severity)
+    add_tube(layers.metal, grid, x, y, half, 0.02 + 0.18 * severity, 0.06 * severity)
     lx, ly, length = along(x + np.float32(0.6 * half), y)
-    add_lines(layers.metal, grid, lx, ly, length * np.float32(0.08 + 0.30 * severity), 0.0030)
+    add_lines(layers.metal, grid, lx, ly, length * np.float32(0.03 + 0.33 * severity), 0.0030)
     return (float(x.min()) - 0.035, 0.0, float(x.max()) + 0.035, tip_y + 0.025)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy, Hemithorax
 from chartsight.hospital.film_request import Box, PlantedFinding
+from chartsight.hospital.findings.cardiomegaly import LIMIT
 from chartsight.hospital.findings.drawing import FindingDrawing, joined, lung_box, on_both_sides
 from chartsight.hospital.tissue import Layers
 
@@ -22,8 +23,10 @@ def flatten_diaphragm(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
         return replace(lung, dome_y=angle_y - fall, angle_y=angle_y)
 
     heart = anatomy.heart
+    # An enlarged heart stays enlarged, whichever of the two findings comes first.
+    narrow = 0.0 if anatomy.ct_ratio > LIMIT else severity
     heart = replace(
-        heart, left=heart.left * (1 - 0.13 * severity), right=heart.right * (1 - 0.10 * severity),
+        heart, left=heart.left * (1 - 0.13 * narrow), right=heart.right * (1 - 0.10 * narrow),
         bottom_y=heart.bottom_y + 0.05 * severity,
     )  # fmt: skip
     return replace(anatomy, left=inflated(anatomy.left), right=inflated(anatomy.right), heart=heart)

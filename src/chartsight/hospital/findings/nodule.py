@@ -19,7 +19,7 @@ def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
     """From a faint nodule of half a rib space (severity near 0) to a mass (1)."""
     severity, grid = planted.severity, layers.grid
     x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.8)
-    radius = (0.016 + 0.032 * severity) * rng.uniform(0.9, 1.2)
+    radius = (0.018 + 0.040 * severity) * rng.uniform(0.9, 1.2)
     stretch, turn = rng.uniform(0.8, 1.0), rng.uniform(0, math.pi)
     lobes, phase = rng.uniform(0.02, 0.12), rng.uniform(0, 2 * math.pi)
     reach = radius * 1.35
@@ -31,7 +31,7 @@ def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
     r = np.hypot(along_axis, across) / (np.float32(radius) * wave)
     share = grid.blank()
     share[at] = rise(as_plane(1 - r), 0.22) * (np.float32(0.65) + np.float32(0.35) * np.clip(1 - r * r, 0, 1))
-    layers.replace_air(np.float32(0.18 + 0.50 * severity) * share)
+    layers.replace_air(np.float32(0.14 + 0.68 * severity) * share)
     return (x - reach, y - reach, x + reach, y + reach)
 
 
