@@ -12,13 +12,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chartsight.answers import AnswerStore, answer_key
 from chartsight.errors import ChartsightError, QuestionError
-from chartsight.evaluation.normaliser import parse_answer
+from chartsight.evaluation.normaliser import ParsedAnswer, parse_answer
 from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex, read_film_index
 from chartsight.progress import track
@@ -68,8 +68,8 @@ def predict_questions(
 ) -> Path:
     """`predictions.parquet` of a model, at `out`.
 
-    Answers are appended to `out` + `.answers.jsonl` while they come; a killed run goes on from there, and a sealed file of
-    the same model, questions and condition is left as it is.
+    Answers are appended to `out` + `.answers.jsonl` while they come; a killed run goes on from there, and a sealed
+    file of the same model, questions and condition is left as it is.
 
     Args:
         model: A shipped name, a model folder or a training run.
@@ -110,7 +110,7 @@ def predict_questions(
 
     vlm = load_vlm(model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     index = read_film_index(film_index_of(questions))
-    asked = [ask for ask in put_questions(chosen, condition, index, vlm, seed)]
+    asked = list(put_questions(chosen, condition, index, vlm, seed))
     store = AnswerStore(out.with_name(out.name + ".answers.jsonl"))
     _answer(vlm, asked, index, store, run, quiet=quiet)
     with new_output(out, replace=out.exists()) as partial:
@@ -121,9 +121,7 @@ def predict_questions(
     return out
 
 
-def select_questions(
-    questions: Sequence[Question], split: str, limit: int | None, where: Path
-) -> list[Question]:
+def select_questions(questions: Sequence[Question], split: str, limit: int | None, where: Path) -> list[Question]:
     """The visual questions of a split, at most `limit`, in an order that keeps a film's questions together.
 
     Raises:
@@ -131,7 +129,9 @@ def select_questions(
     """
     chosen = [each for each in questions if each.image_ids and split in {each.split, "all"}]
     if not chosen:
-        raise QuestionError("empty-split", where, f"has no visual question in split {split}", "train, valid, test or all")
+        raise QuestionError(
+            "empty-split", where, f"has no visual question in split {split}", "train, valid, test or all"
+        )
     chosen.sort(key=lambda each: each.question_id)
     if limit is not None and limit < len(chosen):
         step = len(chosen) / limit
@@ -187,9 +187,7 @@ def donor_films(image_ids: set[str], index: FilmIndex, seed: int) -> dict[str, s
     return donors
 
 
-def _answer(
-    vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerStore, run: Run, *, quiet: bool
-) -> None:
+def _answer(vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerStore, run: Run, *, quiet: bool) -> None:
     """Every answer that the store lacks, put into it."""
     from chartsight.vlm.answering import FilmQuestions, answer_films
 
@@ -226,13 +224,20 @@ def _answer(
         store.append(
             (
                 ask.key,
-                {"text": answer.text, "n_tokens": answer.n_tokens, "first": answer.first_token, "ms": round(latency, 2)},
+                {
+                    "text": answer.text,
+                    "n_tokens": answer.n_tokens,
+                    "first": answer.first_token,
+                    "ms": round(latency, 2),
+                },
             )
             for ask, answer in zip(asks, answers, strict=True)
         )
 
 
-def _batches(groups: Sequence[tuple[tuple[str, ...], list[Asked]]]) -> Iterator[list[tuple[tuple[str, ...], list[Asked]]]]:
+def _batches(
+    groups: Sequence[tuple[tuple[str, ...], list[Asked]]],
+) -> Iterator[list[tuple[tuple[str, ...], list[Asked]]]]:
     batch: list[tuple[tuple[str, ...], list[Asked]]] = []
     size = 0
     for films, asks in groups:
@@ -247,28 +252,33 @@ def _batches(groups: Sequence[tuple[tuple[str, ...], list[Asked]]]) -> Iterator[
         yield batch
 
 
-def build_prediction(ask: Asked, answer: Mapping[str, object], vlm: Vlm, condition: Condition, run_id: str) -> Prediction:
+def build_prediction(ask: Asked, answer: Mapping[str, Any], vlm: Vlm, condition: Condition, run_id: str) -> Prediction:
     """The row of one question from its stored answer."""
     question = ask.question
     prompt = vlm.prompts.template.render(question.visual_question or question.question, len(ask.films))
-    shared = {
-        "question_id": question.question_id, "run_id": run_id, "model_fingerprint": vlm.fingerprint,
-        "condition": condition, "donor_image_ids": ask.donors,
-        "prompt_sha256": hashlib.sha256(prompt.encode()).hexdigest(), "answer_key": ask.key,
-    }  # fmt: skip
-    if "error" in answer:
-        return Prediction(
-            **shared, raw_text="", value="null", outcome="failed", scores="{}", n_tokens=0, latency_ms=0.0,
-            error=str(answer["error"]),
-        )  # type: ignore[arg-type]  # fmt: skip
-    text = str(answer["text"])
-    parsed = parse_answer(text, question.answer_type, question.allowed_answers)
-    is_boolean = question.answer_type == "boolean"
+    parsed: ParsedAnswer | None = None
+    text = ""
+    if "error" not in answer:
+        text = str(answer["text"])
+        parsed = parse_answer(text, question.answer_type, question.allowed_answers)
+    answered = parsed is not None and parsed.outcome == "answered"
+    scored = parsed is not None and question.answer_type == "boolean"
     return Prediction(
-        **shared, raw_text=text, value=_json(parsed.value) if parsed.outcome == "answered" else "null",
-        outcome=parsed.outcome, scores=json.dumps(answer["first"]) if is_boolean else "{}",
-        n_tokens=answer["n_tokens"], latency_ms=answer["ms"], error=None,
-    )  # type: ignore[arg-type]  # fmt: skip
+        question_id=question.question_id,
+        run_id=run_id,
+        model_fingerprint=vlm.fingerprint,
+        condition=condition,
+        donor_image_ids=ask.donors,
+        prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest(),
+        raw_text=text,
+        value=_json(parsed.value) if parsed is not None and answered else "null",
+        outcome="failed" if parsed is None else parsed.outcome,
+        scores=json.dumps(answer["first"]) if scored else "{}",
+        answer_key=ask.key,
+        n_tokens=int(answer.get("n_tokens", 0)),
+        latency_ms=float(answer.get("ms", 0.0)),
+        error=None if parsed is not None else str(answer["error"]),
+    )
 
 
 def _json(value: object) -> str:
@@ -277,9 +287,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _seal(
-    path: Path, asked: Sequence[Asked], store: AnswerStore, vlm: Vlm, condition: Condition, run_id: str
-) -> None:
+def _seal(path: Path, asked: Sequence[Asked], store: AnswerStore, vlm: Vlm, condition: Condition, run_id: str) -> None:
     """The Parquet file of all predictions, sorted by question_id."""
     import pyarrow as pa
     import pyarrow.parquet as pq

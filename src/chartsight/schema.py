@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-# ---------------------------------------------------------------------------------------------- tables and their types
+# ----------------------------------------------------------------------------------------------- tables and their types
 
 ColumnType = Literal["int", "bigint", "float", "text", "date", "time", "bool"]
 
@@ -223,7 +223,7 @@ CXR_FILES = {
 }
 FRONTAL_VIEWS = ("AP", "PA")
 
-# --------------------------------------------------------------------------------------------- vocabulary of the findings
+# ------------------------------------------------------------------------------------------- vocabulary of the findings
 
 Category = Literal["anatomicalfinding", "disease", "tubesandlines", "device", "technicalassessment"]
 CATEGORIES: tuple[Category, ...] = ("anatomicalfinding", "disease", "tubesandlines", "device", "technicalassessment")
@@ -275,7 +275,7 @@ FINDING_SYNONYMS: Mapping[str, str | None] = {
     "pleural thickening": "pleural/parenchymal scarring",
 }  # fmt: skip
 
-# ------------------------------------------------------------------------------------------------------ terms and pairing
+# ---------------------------------------------------------------------------------------------------- terms and pairing
 
 Terms = Literal["synthetic", "open", "share-alike", "credentialed", "private"]
 TERMS: tuple[Terms, ...] = ("synthetic", "open", "share-alike", "credentialed", "private")  # least strict first
@@ -293,7 +293,7 @@ def strictest_pairing(pairings: Iterable[Pairing]) -> Pairing:
     return max(pairings, key=PAIRINGS.index, default="real")
 
 
-# --------------------------------------------------------------------------------------------- questions and predictions
+# -------------------------------------------------------------------------------------------- questions and predictions
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -309,8 +309,8 @@ OUTCOMES: tuple[Outcome, ...] = ("answered", "unparsed", "refused", "abstained",
 class Question:
     """One row of `questions.parquet`. JSON columns hold JSON text; lists are lists.
 
-    `answer` is JSON of the answer's own type: `true`, `"left lung"`, `["a", "b"]` (sorted), `3`. `allowed_answers` is the
-    closed set of a choice or the vocabulary of a set, empty when open. `visual_question` is what the model reads; it
+    `answer` is JSON of the answer's own type: `true`, `"left lung"`, `["a", "b"]` (sorted), `3`. `allowed_answers` is
+    the closed set of a choice or the vocabulary of a set, empty when open. `visual_question` is what the model reads; it
     never names a patient or a study. `kind` is `modality/scope` in EHRXQA's nine kinds: `image/one`, `table/group`, ...
     """
 
@@ -386,7 +386,7 @@ def prediction_schema() -> pa.Schema:
     return pa.schema([(name, types.get(name, pa.string())) for name in Prediction.__dataclass_fields__])
 
 
-# -------------------------------------------------------------------------------------------------------------- the seams
+# ------------------------------------------------------------------------------------------------------------ the seams
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
 
-from chartsight.schema import ATTRIBUTES, DUCKDB_TYPES, SCHEMA_VERSION, TABLES
+from chartsight.questions import QuestionConfig, build_questions, read_questions
+from chartsight.schema import ATTRIBUTES, DUCKDB_TYPES, SCHEMA_VERSION, TABLES, Question
 
 PLACES = {
     "pleural effusion": ("left lung", "right lung"),
@@ -105,13 +106,22 @@ def record(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> Path:
     return create_record(tmp_path_factory.mktemp("record") / "record.duckdb", rows)
 
 
+@pytest.fixture(scope="session")
+def built(record: Path) -> Path:
+    """Questions of `record` with the defaults."""
+    out = record.with_name("questions.parquet")
+    build_questions(record, out, QuestionConfig(), quiet=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def questions(built: Path) -> list[Question]:
+    return read_questions(built)
+
+
 @pytest.fixture
 def make_record(tmp_path: Path) -> Callable[..., Path]:
     def make(rows: Rows, name: str = "record.duckdb", **info: str) -> Path:
         return create_record(tmp_path / name, rows, **info)
 
     return make
-
-
-def rows_of(rows: Rows, table: str, keep: Callable[[tuple[object, ...]], bool]) -> Iterable[tuple[object, ...]]:
-    return [row for row in rows[table] if keep(row)]

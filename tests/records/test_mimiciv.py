@@ -99,6 +99,28 @@ def test_a_quoted_line_break_is_no_row_of_its_own(mimic: Path, tmp_path: Path) -
     assert [(each["reason"], each["row"]) for each in run.dropped_rows] == [("unparsable itemid", 4)]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_quote_left_open_costs_its_own_line_alone(mimic: Path, tmp_path: Path, packed: bool) -> None:
+    path = mimic / "hosp" / "labevents.csv"
+    bad = '100,10000001,,1,50912,,,,"never closed,,,,,,,'
+    good = [f"{number},10000001,,1,50912,,,,7,,,,,,," for number in range(101, 150)]
+    good[20] = '121,10000001,,1,50912,,,,,,,,,,,"two\nlines, ""quoted"""'
+    append(path, bad, *good, bad.replace("100", "200"), "300,10000001,,1,fifty,,,,,,,,,,,")
+    if packed:
+        path.with_name("labevents.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    run = build(mimic, tmp_path / "r.duckdb")
+    assert run.kept["labevents"] == 3 + 49
+    assert [(each["reason"], each["row"]) for each in run.dropped_rows] == [
+        ("malformed line (quote left open)", 4),
+        ("malformed line (quote left open)", 54),
+        ("unparsable itemid", 55),
+    ]
+    query = "SELECT comments FROM labevents WHERE labevent_id = 121"
+    assert rows(tmp_path / "r.duckdb", query) == [('two\nlines, "quoted"',)]
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("name", ["patients", "admissions"])
 def test_without_patients_or_admissions_there_is_no_record(mimic: Path, tmp_path: Path, name: str) -> None:
     (mimic / "hosp" / f"{name}.csv").unlink()

@@ -254,7 +254,7 @@ def _find_columns(folder: FilmFolder, header: Sequence[str]) -> dict[Role, int]:
         if role not in columns:
             raise RecordError(
                 "wrong-header", folder.labels, f"no column for the {role} among {', '.join(list(places)[:12])}",
-                f"one of {', '.join(COLUMN_NAMES[role])}", f"name it: {role}=COLUMN",
+                f"one of {', '.join(COLUMN_NAMES[role])}", f"name it: --columns {role}=COLUMN",
             )  # fmt: skip
     return columns
 
@@ -309,7 +309,7 @@ def _listed_states(
             "findings as chartsight, CheXpert or NIH name them",
             f"declare them: --findings {','.join(name.replace(' ', '_') for name in names)}",
         )
-    vocabulary = sorted({attribute for attribute in meaning.values() if attribute is not None} | set(declared))
+    vocabulary = sorted({attribute for attribute in meaning.values() if attribute is not None})
     states: list[Mapping[str, str] | str] = []
     for names in named:
         present = {meaning[name] for name in names}

@@ -15,15 +15,18 @@ import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
 from chartsight.errors import RecordError
 from chartsight.records.sql import count_rows, create_table, literal, quoted
+from chartsight.records.stray_quotes import drop_stray_quotes
 from chartsight.runs import Run
 from chartsight.schema import DUCKDB_TYPES, HOSP_TABLES, ICU_TABLES, NOTE_TABLES, TABLES, Column, Table
 
 ROW, PROBLEM = "row__", "problem__"
+_HIDING_ROWS = ("unquoted value", "line size over maximum")  # the reader took rows for the rest of a quoted value
 _SCAN = "delim=',', quote='\"', escape='\"', header=true, auto_detect=false, store_rejects=true, rejects_limit=0"
 
 
@@ -132,28 +135,20 @@ def fill_table(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, 
     name = quoted(table.name)
     connection.execute(f"ALTER TABLE {name} ADD COLUMN {ROW} BIGINT")
     connection.execute(f"ALTER TABLE {name} ADD COLUMN {PROBLEM} VARCHAR")
-    casts = ", ".join(_cast(column) for column in table.columns)
-    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
-    scan = f"read_csv({literal(path)}, columns={{{columns}}}, {_SCAN})"
-    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-    try:
-        connection.execute(
-            f"INSERT INTO {name} SELECT {casts}, row_number() OVER (), {_problem(table.columns)} FROM {scan}"
-        )
-    except duckdb.IOException as error:
-        if "GZIP" in str(error):
-            raise unreadable(path) from error
-        raise
-    except duckdb.InvalidInputException as error:
-        raise unreadable(path) from error
-    _drop_rejected(connection, path, run)
-    _drop_marked(connection, table, path, run)
+    malformed = _scan(connection, table, path, header)
+    if any(reason in _HIDING_ROWS for reason in malformed.values()):
+        connection.execute(f"DELETE FROM {name}")
+        malformed = _scan_without_stray_quotes(connection, table, path, header)
+    for row, reason in sorted(malformed.items()):
+        run.drop(f"malformed line ({reason})", path, row)
+    skipped = sorted(malformed)
+    _drop_marked(connection, table, path, run, skipped)
     if table.key:
         _mark_repeated(connection, table)
-        _drop_marked(connection, table, path, run)
+        _drop_marked(connection, table, path, run, skipped)
     if table.name != "patients" and "subject_id" in table.header:
         _mark_unknown(connection, table)
-        _drop_marked(connection, table, path, run)
+        _drop_marked(connection, table, path, run, skipped)
     connection.execute(f"ALTER TABLE {name} DROP COLUMN {PROBLEM}")
     connection.execute(f"ALTER TABLE {name} DROP COLUMN {ROW}")
     kept = count_rows(connection, table.name)
@@ -192,16 +187,49 @@ def _problem(columns: Sequence[Column]) -> str:
     return f"CASE {' '.join(cases)} END" if cases else "NULL"
 
 
-def _drop_rejected(connection: duckdb.DuckDBPyConnection, path: Path, run: Run) -> None:
-    """Note the lines that are no rows (too many or too few values, a quote left open); they were not inserted."""
-    errors = connection.execute(
-        "SELECT line, min(CAST(error_type AS VARCHAR)) FROM reject_errors GROUP BY line ORDER BY line"
+def _scan(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, header: Sequence[str]) -> dict[int, str]:
+    """Insert what the file has, marked where it does not fit; row → reason of the lines that are no rows at all.
+
+    Those have too many or too few values or a quote that does not close; they are not inserted.
+    """
+    casts = ", ".join(_cast(column) for column in table.columns)
+    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
+    scan = f"read_csv({literal(path)}, columns={{{columns}}}, {_SCAN})"
+    connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+    try:
+        connection.execute(
+            f"""INSERT INTO {quoted(table.name)}
+                SELECT {casts}, row_number() OVER (), {_problem(table.columns)} FROM {scan}"""
+        )
+    except duckdb.IOException as error:
+        if "GZIP" in str(error):
+            raise unreadable(path) from error
+        raise
+    except duckdb.InvalidInputException as error:
+        raise unreadable(path) from error
+    rejected = connection.execute(
+        "SELECT line - 1, lower(min(CAST(error_type AS VARCHAR))) FROM reject_errors GROUP BY line"
     ).fetchall()
-    for line, kind in errors:
-        run.drop(f"malformed line ({kind.lower()})", path, line - 1)
+    return dict(rejected)
 
 
-def _drop_marked(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, run: Run) -> None:
+def _scan_without_stray_quotes(
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, header: Sequence[str]
+) -> dict[int, str]:
+    """As `_scan`, after the lines are taken out whose open quote hides the rows behind them."""
+    database = Path(connection.execute("PRAGMA database_list").fetchall()[0][2])
+    with TemporaryDirectory(prefix=".mended-", dir=database.parent) as folder:
+        mended = Path(folder) / f"{table.name}.csv"
+        stray = drop_stray_quotes(path, mended, len(header))
+        malformed = _scan(connection, table, mended, header)
+    rows = {_row_in_file(row, stray): reason for row, reason in malformed.items()}
+    return rows | dict.fromkeys(stray, "quote left open")
+
+
+def _drop_marked(
+    connection: duckdb.DuckDBPyConnection, table: Table, path: Path, run: Run, skipped: Sequence[int]
+) -> None:
+    """Delete and note the rows that are marked with a problem."""
     name = quoted(table.name)
     reasons = connection.execute(
         f"""SELECT {PROBLEM}, count(*), list_sort(list({ROW}))[:{Run.LISTED}] FROM {name}
@@ -209,15 +237,14 @@ def _drop_marked(connection: duckdb.DuckDBPyConnection, table: Table, path: Path
     ).fetchall()
     if not reasons:
         return
-    rejected = [line - 1 for (line,) in connection.execute("SELECT DISTINCT line FROM reject_errors").fetchall()]
     for reason, count, rows in reasons:
-        drop_rows(run, reason, path, (_row_in_file(row, rejected) for row in rows), count)
+        drop_rows(run, reason, path, (_row_in_file(row, skipped) for row in rows), count)
     connection.execute(f"DELETE FROM {name} WHERE {PROBLEM} IS NOT NULL")
 
 
-def _row_in_file(row: int, rejected: Iterable[int]) -> int:
-    """The row's number in the file; the scan counts only the rows that it could split."""
-    for line in sorted(rejected):
+def _row_in_file(row: int, skipped: Sequence[int]) -> int:
+    """The number in the file of the row that is `row` among those not skipped; `skipped` is sorted."""
+    for line in skipped:
         if line > row:
             break
         row += 1

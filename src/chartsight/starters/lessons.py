@@ -1,11 +1,11 @@
 """What a starter learns from, as files: films, tower targets, captions and questions in the project's own formats.
 
-    FOLDER/films/*.png         drawn scenes only; a record brings its own films
-    FOLDER/films.parquet       their index
-    FOLDER/targets.parquet     for the tower
-    FOLDER/captions.parquet    "describe the film." and its caption
-    FOLDER/questions.parquet   instructions
-    FOLDER/everything.parquet  both
+FOLDER/films/*.png         drawn scenes only; a record brings its own films
+FOLDER/films.parquet       their index
+FOLDER/targets.parquet     for the tower
+FOLDER/captions.parquet    "describe the film." and its caption
+FOLDER/questions.parquet   instructions
+FOLDER/everything.parquet  both
 """
 
 from __future__ import annotations
@@ -76,21 +76,20 @@ def write_film_lesson(record: Path, out: Path, *, seed: int, quiet: bool = False
         ).fetchall():
             if image_id in mentioned:
                 mentioned[image_id].add((attribute, place))
-        categories = dict(
-            opened.connection.execute("SELECT DISTINCT attribute, category FROM labels").fetchall()
-        )
+        categories = dict(opened.connection.execute("SELECT DISTINCT attribute, category FROM labels").fetchall())
         reports = dict(opened.connection.execute("SELECT study_id, text FROM reports").fetchall())
     abnormal = {attribute for attribute, category in categories.items() if category in ABNORMALITY_CATEGORIES}
     pairs = sorted({pair for found in mentioned.values() for pair in found})
     attributes = sorted({attribute for attribute, _ in pairs})
     targets: list[tuple[str, str, float]] = []
     captions, questions = [], []
+    nth_patient = {subject_id: nth for nth, subject_id in enumerate(sorted({row[2] for row in rows}))}
     for index, (image_id, study_id, subject_id) in enumerate(track(rows, "writing lessons", quiet=quiet)):
         found = mentioned[image_id]
         present = {attribute for attribute, _ in found}
         targets += [(image_id, attribute, float(attribute in present)) for attribute in attributes]
         targets += [(image_id, f"{pair[0]} @ {pair[1]}", float(pair in found)) for pair in pairs]
-        split: Split = "valid" if subject_id % 40 == 0 else "train"
+        split: Split = "valid" if nth_patient[subject_id] % 40 == 0 else "train"
         if caption := caption_of_report(reports.get(study_id, "")):
             describe = DESCRIBE[index % len(DESCRIBE)]
             captions.append(_lesson(split, "caption", image_id, subject_id, describe, "text", json.dumps(caption)))

@@ -1,8 +1,8 @@
 """Drawn scenes of shapes, sizes, shades and places: what the general starter learns to look at.
 
-    a scene      one to five shapes, each in its own cell of a 3 x 3 grid
-    a caption    "a large bright circle in the upper left, a small dark cross in the centre."
-    questions    is there a circle? · how many squares are there? · what is in the upper left? · ...
+a scene      one to five shapes, each in its own cell of a 3 x 3 grid
+a caption    "a large bright circle in the upper left, a small dark cross in the centre."
+questions    is there a circle? · how many squares are there? · what is in the upper left? · ...
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def draw_scene(seed: int, index: int) -> Scene:
     count = int(random.integers(1, 6))
     cells = sorted(random.choice(len(PLACES), size=count, replace=False).tolist())
     drawn = tuple(
-        Drawn(
-            SHAPES[random.integers(len(SHAPES))], SIZES[random.integers(2)], SHADES[random.integers(2)], PLACES[cell]
-        )
+        Drawn(SHAPES[random.integers(len(SHAPES))], SIZES[random.integers(2)], SHADES[random.integers(2)], PLACES[cell])
         for cell in cells
     )
     ground = float(random.uniform(95, 150))
@@ -119,7 +117,9 @@ def _draw(pen: ImageDraw.ImageDraw, drawn: Drawn, ground: float, random: np.rand
         case "star":
             angles = np.arange(10) * np.pi / 5 - np.pi / 2
             lengths = np.where(np.arange(10) % 2 == 0, radius, radius * 0.42)
-            pen.polygon([(x + r * np.cos(a), y + r * np.sin(a)) for r, a in zip(lengths, angles, strict=True)], fill=grey)
+            pen.polygon(
+                [(x + r * np.cos(a), y + r * np.sin(a)) for r, a in zip(lengths, angles, strict=True)], fill=grey
+            )
 
 
 def scene_labels() -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def ask_scene(scene: Scene, seed: int, index: int) -> Iterator[SceneQuestion]:
     random = np.random.default_rng([seed, index, 1])
 
     def pick(options: Sequence[str]) -> str:
-        return options[random.integers(len(options))]
+        return options[int(random.integers(len(options)))]
 
     there = [each.shape for each in scene.drawn]
     absent = [shape for shape in SHAPES if shape not in there]
@@ -161,7 +161,9 @@ def ask_scene(scene: Scene, seed: int, index: int) -> Iterator[SceneQuestion]:
     at = {each.place: each for each in scene.drawn}
     yield SceneQuestion("scene-shape-place", f"is there a {one.shape} in the {one.place}?", "boolean", "true")
     holds = elsewhere in at and at[elsewhere].shape == one.shape
-    yield SceneQuestion("scene-shape-place", f"is there a {one.shape} in the {elsewhere}?", "boolean", json.dumps(holds))
+    yield SceneQuestion(
+        "scene-shape-place", f"is there a {one.shape} in the {elsewhere}?", "boolean", json.dumps(holds)
+    )
     place = pick([*at, *PLACES])
     found = json.dumps([at[place].shape] if place in at else [])
     yield SceneQuestion("scene-what", f"what is in the {place}?", "set", found, SHAPES)

@@ -24,7 +24,5 @@ def question_loss(
     """
     per_token = functional.cross_entropy(logits.float(), targets, reduction="none")
     sums = torch.zeros(n_questions, device=logits.device).index_add(0, question_of_target, per_token)
-    counts = torch.zeros(n_questions, device=logits.device).index_add(
-        0, question_of_target, torch.ones_like(per_token)
-    )
+    counts = torch.zeros(n_questions, device=logits.device).index_add(0, question_of_target, torch.ones_like(per_token))
     return (sums / counts).sum() / denominator

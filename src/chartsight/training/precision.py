@@ -15,6 +15,6 @@ def use_bfloat16(precision: Precision) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     processor = Path("/proc/cpuinfo")
     return processor.is_file() and any(flag in processor.read_text() for flag in ("avx512_bf16", "amx_bf16"))

@@ -88,7 +88,14 @@ def build_row(image_ids: tuple[str, ...], questions: Sequence[TokenisedQuestion]
         positions += range(length, length + len(inputs))
         branch += [index + 1] * len(inputs)
     return FilmRow(
-        image_ids, tuple(ids), tuple(positions), tuple(branch), tuple(kept), tuple(targets), tuple(owner), len(questions)
+        image_ids,
+        tuple(ids),
+        tuple(positions),
+        tuple(branch),
+        tuple(kept),
+        tuple(targets),
+        tuple(owner),
+        len(questions),
     )
 
 

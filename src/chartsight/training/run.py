@@ -1,11 +1,11 @@
 """`chartsight train`: a recipe and questions in, a model folder out, resumable at every evaluation.
 
-    OUT/recipe.yaml            the resolved recipe
-    OUT/metrics.jsonl          one line a logged step: loss, valid loss, valid accuracy, rates
-    OUT/tensorboard/           the same for TensorBoard
-    OUT/checkpoints/           checkpoint-N with a marker `complete` that is written last
-    OUT/model/                 the best checkpoint: an adapter with its card, or whole weights
-    OUT/run.json               the manifest
+OUT/recipe.yaml            the resolved recipe
+OUT/metrics.jsonl          one line a logged step: loss, valid loss, valid accuracy, rates
+OUT/tensorboard/           the same for TensorBoard
+OUT/checkpoints/           checkpoint-N with a marker `complete` that is written last
+OUT/model/                 the best checkpoint: an adapter with its card, or whole weights
+OUT/run.json               the manifest
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_c
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions.files import film_index_of, read_questions
 from chartsight.runs import Run, read_manifest, remove, write_json
-from chartsight.schema import Question, strictest_pairing, strictest_terms
+from chartsight.schema import Pairing, Question, Terms, strictest_pairing, strictest_terms
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
 from chartsight.training.loss import question_loss
@@ -73,7 +73,8 @@ def train_answers(
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = _questions(recipe, run)
     vlm = load_vlm(recipe.base)
-    run.terms, run.pairing = _inherited(vlm, train)
+    terms, pairing = _inherited(vlm, train)
+    run.terms, run.pairing = terms, pairing
     _prepare_folder(recipe, out, resume=resume, force=force)
     run.write(out, status="running")
     set_seed(recipe.seed)
@@ -97,7 +98,17 @@ def train_answers(
 
     if isinstance(inputs, TowerFeatures):
         _language_part(learner).vision_tower = tower
-    _save(vlm, learner, recipe, run, out)
+    card = replace(
+        vlm.card,
+        name=recipe.name,
+        description=recipe.description,
+        reads_film=recipe.film,
+        terms=terms,
+        pairing=pairing,
+        base=None,
+        base_fingerprint=None,
+    )
+    _save(replace(vlm, card=card), learner, recipe, out)
     run.kept = {"train questions": len(train), "valid questions": len(valid), "rows": len(rows)}
     run.outputs.append({"path": str(out / "model"), "seconds": round(time.perf_counter() - started, 1)})
     run.outputs.append({"best": trainer.state.best_metric, "best_step": trainer.state.best_global_step})
@@ -105,7 +116,7 @@ def train_answers(
     return run
 
 
-# ------------------------------------------------------------------------------------------------------------ the trainer
+# ---------------------------------------------------------------------------------------------------------- the trainer
 
 
 class FilmTrainer(Trainer):  # type: ignore[misc]
@@ -122,6 +133,8 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         inputs: FilmInputs | None,
         progress: TrainingProgress,
     ) -> None:
+        self.optimizer: torch.optim.Optimizer | None
+        self.control: Any
         self.recipe = recipe
         self.vlm = replace(vlm, model=learner)
         self.film_inputs = inputs
@@ -215,7 +228,9 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
             groups: dict[float, list[nn.Parameter]] = {}
             for name, parameter in (model or self.model).named_parameters():
                 if parameter.requires_grad:
-                    rate = rates.projector if PROJECTOR in name else rates.tower if TOWER in name else rates.language_model
+                    rate = (
+                        rates.projector if PROJECTOR in name else rates.tower if TOWER in name else rates.language_model
+                    )
                     groups.setdefault(rate, []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [{"params": parameters, "lr": rate} for rate, parameters in groups.items()],
@@ -281,7 +296,10 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         learning = self._learning()
         if stored.keys() != learning.keys():
             raise CheckpointError(
-                "other-weights", resume_from_checkpoint, f"{len(stored)} tensors", f"the {len(learning)} that learn here"
+                "other-weights",
+                resume_from_checkpoint,
+                f"{len(stored)} tensors",
+                f"the {len(learning)} that learn here",
             )
         with torch.no_grad():
             for name, parameter in learning.items():
@@ -307,7 +325,7 @@ class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).write_text(f"{state.global_step}\n")
 
 
-# --------------------------------------------------------------------------------------------------------------- the parts
+# ------------------------------------------------------------------------------------------------------------ the parts
 
 
 def _questions(recipe: AnswerRecipe, run: Run) -> tuple[list[Question], list[Question]]:
@@ -333,7 +351,7 @@ def _spread(questions: Sequence[Question], limit: int) -> list[Question]:
     return [ordered[int(i * step)] for i in range(min(limit, len(ordered)))]
 
 
-def _inherited(vlm: Vlm, questions: Sequence[Question]) -> tuple[Any, Any]:
+def _inherited(vlm: Vlm, questions: Sequence[Question]) -> tuple[Terms, Pairing]:
     terms = strictest_terms([vlm.card.terms, *{question.terms for question in questions}])
     pairing = strictest_pairing([vlm.card.pairing, *{question.pairing for question in questions}])
     return terms, pairing
@@ -374,7 +392,11 @@ def _films(
     wanted = sorted({image_id for question in questions for image_id in question.image_ids})
     preprocessing = vlm.card.preprocessing
     cache = build_film_cache(
-        index.films(wanted), preprocessing.size_px, folder or default_cache_folder(), fill=preprocessing.fill, quiet=quiet
+        index.films(wanted),
+        preprocessing.size_px,
+        folder or default_cache_folder(),
+        fill=preprocessing.fill,
+        quiet=quiet,
     )
     for image_id, reason in sorted(cache.failed.items()):
         run.drop("unreadable film", image_id, row=reason)
@@ -405,7 +427,7 @@ def _film_inputs(
 
 def _with_trainable_parts(vlm: Vlm, recipe: AnswerRecipe, *, swap_tower: bool) -> nn.Module:
     """The model with gradients where the recipe wants them, wrapped by PEFT for LoRA."""
-    model = vlm.model
+    model: Any = vlm.model
     if swap_tower:
         model.model.vision_tower = KeptFeatures(n_layers=1 - min(-1, model.config.vision_feature_layer))
     train = recipe.train
@@ -436,17 +458,14 @@ def _with_trainable_parts(vlm: Vlm, recipe: AnswerRecipe, *, swap_tower: bool) -
 
 def _language_part(learner: nn.Module) -> Any:
     """The `LlavaModel` inside, with or without PEFT around it."""
-    inner: Any = learner.get_base_model() if hasattr(learner, "get_base_model") else learner
-    return inner.model
+    wrapped: Any = learner
+    return (wrapped.get_base_model() if hasattr(wrapped, "get_base_model") else wrapped).model
 
 
-def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, run: Run, out: Path) -> None:
+def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, out: Path) -> None:
+    """The learned model under `vlm`'s card: an adapter, or whole weights."""
     folder = out / "model"
     remove(folder)
-    card = replace(
-        vlm.card, name=recipe.name, description=recipe.description, reads_film=recipe.film,
-        terms=run.terms, pairing=run.pairing, base=None, base_fingerprint=None,
-    )  # fmt: skip
     if recipe.train.language_model == "lora":
         base = model_folder(recipe.base)
         shipped = base.parent == SHIPPED
@@ -456,10 +475,9 @@ def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, run: Run, out: Path) -> 
         # PEFT notes where the base was; that path means nothing elsewhere, the card's name and fingerprint do.
         config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
         write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": name})
-        card = replace(card, base=name, base_fingerprint=vlm.fingerprint)
-        write_json(folder / CARD, card.as_dict())
+        write_json(folder / CARD, replace(vlm.card, base=name, base_fingerprint=vlm.fingerprint).as_dict())
     else:
-        save_vlm(replace(vlm, model=learner, card=card), folder)
+        save_vlm(replace(vlm, model=learner), folder)
 
 
 def is_finished(out: Path) -> bool:

@@ -44,7 +44,7 @@ class LabelHead(nn.Module):
         """Logits of every label."""
         weights = (tokens @ self.query.T).softmax(1)  # [B, N, L]
         values = tokens @ self.read.T
-        return (weights * values).sum(1) + self.bias  # type: ignore[no-any-return]
+        return (weights * values).sum(1) + self.bias
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Targets:
 
 def write_targets(path: Path, rows: list[tuple[str, str, float]]) -> None:
     """A targets.parquet of (image_id, label, value), sorted."""
-    columns = list(zip(*sorted(rows), strict=True)) or [[], [], []]
+    columns = [[row[place] for row in sorted(rows)] for place in range(3)]
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, TARGET_SCHEMA, strict=True)],
                      schema=TARGET_SCHEMA)  # fmt: skip
     pq.write_table(table, path)
@@ -106,9 +106,7 @@ def train_tower(
     kept = np.array([image_id in cache for image_id in targets.image_ids])
     for image_id, reason in sorted(cache.failed.items()):
         run.drop("unreadable film", image_id, row=reason)
-    targets = Targets(
-        tuple(np.array(targets.image_ids)[kept].tolist()), targets.labels, targets.values[kept]
-    )
+    targets = Targets(tuple(np.array(targets.image_ids)[kept].tolist()), targets.labels, targets.values[kept])
     tower = vlm.model.model.vision_tower
     lines = _fit(recipe, tower, targets, cache, preprocessing, quiet=quiet)
     with new_output(out, replace=force) as partial:
@@ -159,21 +157,22 @@ def _fit(
             known = ~wanted.isnan()
             loss = nn.functional.binary_cross_entropy_with_logits(logits[known], wanted[known])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
         areas = _areas(tower, head, films[valid], targets.values[valid], preprocessing)
-        line = {
+        known_areas = {
+            label: round(float(area), 4)
+            for label, area in zip(targets.labels, areas, strict=True)
+            if not math.isnan(area)
+        }
+        line: dict[str, object] = {
             "epoch": epoch + 1,
             "loss": round(float(np.mean(losses)), 5),
-            "valid_auroc": round(float(np.nanmean(areas)), 4),
-            "by_label": {
-                label: round(float(area), 4)
-                for label, area in zip(targets.labels, areas, strict=True)
-                if not math.isnan(area)
-            },
+            "valid_auroc": round(sum(known_areas.values()) / len(known_areas), 4) if known_areas else None,
+            "by_label": known_areas,
         }
         lines.append(line)
         if not quiet:

@@ -197,9 +197,7 @@ def _base_folder(folder: Path, card: ModelCard) -> str | Path:
     return beside if (beside / CARD).is_file() else str(card.base)
 
 
-def _with_adapter(
-    model: LlavaForConditionalGeneration, folder: Path, *, merge: bool
-) -> LlavaForConditionalGeneration:
+def _with_adapter(model: LlavaForConditionalGeneration, folder: Path, *, merge: bool) -> LlavaForConditionalGeneration:
     from peft import PeftModel
     from safetensors import safe_open
 

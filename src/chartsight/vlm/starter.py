@@ -59,9 +59,7 @@ def build_starter(tokenizer: PreTrainedTokenizerFast, card: ModelCard, size: Sta
 
     from chartsight.vlm.film_tower import FilmTowerConfig
 
-    tower = FilmTowerConfig(
-        image_size=card.preprocessing.size_px, widths=size.tower_widths, blocks=size.tower_blocks
-    )
+    tower = FilmTowerConfig(image_size=card.preprocessing.size_px, widths=size.tower_widths, blocks=size.tower_blocks)
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=size.hidden,

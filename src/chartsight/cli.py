@@ -1,0 +1,343 @@
+"""One verb a stage: parse arguments and call. Nothing heavy is imported before a verb needs it.
+
+Exit codes: 0 done, 2 the user's mistake (one clear line), 3 a gate failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from chartsight import __version__
+from chartsight.errors import ChartsightError, RecordError
+from chartsight.schema import TERMS, Terms
+
+# The base of all usage errors of the click that this typer carries (its own copy since 0.26).
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="chartsight",
+    help="Read a hospital's records and films, build questions with known answers, teach a model to look, and measure "
+    "whether it does. Research use only: not a medical device.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    add_completion=False,
+)
+records_app = typer.Typer(help="Source tables and films → one relational record (DuckDB).")
+questions_app = typer.Typer(help="A record → questions with known answers.")
+models_app = typer.Typer(help="Models that come with the package.")
+app.add_typer(records_app, name="records")
+app.add_typer(questions_app, name="questions")
+app.add_typer(models_app, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output when it exists.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+
+
+@app.callback(invoke_without_command=True)
+def version_option(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options before the verb."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def hospital(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    patients: Annotated[int, typer.Option(help="How many patients.")] = 200,
+    seed: Seed = 7,
+    style: Annotated[str, typer.Option(help="How its films look: harbour, hillside.")] = "harbour",
+    film_size: Annotated[int, typer.Option(help="Side of a film in pixels.")] = 256,
+    label_noise: Annotated[float, typer.Option(help="Share of labels turned round (never the truth).")] = 0.0,
+    report_omission: Annotated[float, typer.Option(help="Share of findings that reports leave out.")] = 0.0,
+    workers: Annotated[int | None, typer.Option(help="Processes that draw films; all cores by default.")] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Draw a synthetic hospital: MIMIC-IV tables, MIMIC-CXR-JPG films, Chest ImaGenome labels, and the whole truth."""
+    from chartsight.hospital import HospitalConfig, build_hospital
+
+    config = HospitalConfig(
+        patients=patients, seed=seed, style=style, film_size_px=film_size, label_noise=label_noise,
+        report_omission=report_omission,
+    )  # fmt: skip
+    run = build_hospital(out, config, workers=workers, quiet=quiet, force=force)
+    show(as_json, {"hospital": str(out), "kept": run.kept}, f"{out}: {counts(run.kept)}")
+
+
+@records_app.command("build")
+def records_build(
+    out: Annotated[Path, typer.Argument(help="The record to make, such as record.duckdb.")],
+    mimiciv: Annotated[Path | None, typer.Option(help="MIMIC-IV v2.2, v3.1 or the demo: the folder of hosp/.")] = None,
+    mimic_iv_note: Annotated[Path | None, typer.Option(help="MIMIC-IV-Note.")] = None,
+    mimic_cxr_jpg: Annotated[Path | None, typer.Option(help="MIMIC-CXR-JPG 2.0.0: the folder of files/.")] = None,
+    mimic_cxr_reports: Annotated[Path | None, typer.Option(help="MIMIC-CXR reports (.txt).")] = None,
+    chest_imagenome: Annotated[Path | None, typer.Option(help="Chest ImaGenome 1.0.0.")] = None,
+    meds: Annotated[Path | None, typer.Option(help="MEDS events (.parquet) to rebuild charted events from.")] = None,
+    films: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder of images of any modality: import, no specialised support. May be repeated."),
+    ] = None,
+    labels: Annotated[list[Path] | None, typer.Option(help="The CSV of each --films, in the same order.")] = None,
+    terms: Annotated[
+        list[str] | None, typer.Option(help="Terms of each --films: open, share-alike, credentialed, private.")
+    ] = None,
+    findings: Annotated[str, typer.Option(help="Findings in the CSV that chartsight does not know: a,b,c.")] = "",
+    columns: Annotated[str, typer.Option(help="Unusual CSV columns: image=scan,patient=case.")] = "",
+    pair_films: Annotated[
+        bool, typer.Option(help="Give film patients to record patients of like sex and age (a synthetic pairing).")
+    ] = False,
+    seed: Seed = 0,
+    memory_limit: Annotated[float, typer.Option(help="GiB that the database may use.")] = 2.0,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Build one record from MIMIC's folders, from folders of images, or from both."""
+    from chartsight.records import FilmFolder, RecordSources, build_record
+
+    folders, tables = films or [], labels or []
+    declared = tuple(part.strip() for part in findings.split(",") if part.strip())
+    named = column_names(columns)
+    if len(folders) != len(tables):
+        raise RecordError("films-without-labels", "--films", f"{len(folders)} folders, {len(tables)} CSVs", "one each")
+    stated = terms or []
+    if len(stated) not in {0, 1, len(folders)}:
+        raise RecordError("bad-terms", "--terms", f"given {len(stated)} times", "once, or once for each --films")
+    film_folders = []
+    for number, (folder, table) in enumerate(zip(folders, tables, strict=True)):
+        own: Terms = one_of_terms(stated[number if len(stated) > 1 else 0]) if stated else "private"
+        film_folders.append(FilmFolder(folder, table, columns=named, findings=declared, terms=own))
+    sources = RecordSources(
+        mimiciv=mimiciv, mimic_iv_note=mimic_iv_note, mimic_cxr_jpg=mimic_cxr_jpg, mimic_cxr_reports=mimic_cxr_reports,
+        chest_imagenome=chest_imagenome, meds=meds, film_folders=tuple(film_folders), pair_films=pair_films, seed=seed,
+    )  # fmt: skip
+    run = build_record(out, sources, quiet=quiet, force=force, memory_limit_gib=memory_limit)
+    result = {
+        "record": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}"]
+    lines += [f"dropped {n:,}: {reason}" for reason, n in sorted(run.dropped.items())]
+    show(as_json, result, "\n".join(lines))
+
+
+@questions_app.command("build")
+def questions_build(
+    record: Annotated[Path, typer.Argument(help="A record of `records build`.")],
+    out: Annotated[Path, typer.Argument(help="The question set to make, such as questions.parquet.")],
+    seed: Seed = 7,
+    per_film: Annotated[int, typer.Option(help="Most questions about one film.")] = 16,
+    yes_share: Annotated[float, typer.Option(help="Prior of yes.")] = 0.5,
+    unmentioned: Annotated[str, typer.Option(help="A finding that no label mentions: absent or unknown.")] = "absent",
+    test_share: Annotated[float, typer.Option(help="Share of patients in test.")] = 0.2,
+    valid_share: Annotated[float, typer.Option(help="Share of patients in valid.")] = 0.1,
+    min_support: Annotated[int, typer.Option(help="Films that each answer of a question needs.")] = 5,
+    templates: Annotated[str, typer.Option(help="one-image, or a YAML file of the same layout.")] = "one-image",
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Build questions about films, their answers taken from the labels, split by patient, with a data card."""
+    from chartsight.questions import QuestionConfig, build_questions
+
+    config = QuestionConfig(
+        seed=seed, per_film=per_film, yes_share=yes_share, unmentioned=unmentioned, test_share=test_share,  # type: ignore[arg-type]
+        valid_share=valid_share, min_support=min_support, templates=templates,
+    )  # fmt: skip
+    run = build_questions(record, out, config, quiet=quiet, force=force)
+    show(as_json, {"questions": str(out), "kept": run.kept, "dropped": run.dropped}, f"{out}: {counts(run.kept)}")
+
+
+@questions_app.command("import")
+def questions_import(
+    file: Annotated[Path, typer.Argument(help="One question a line: image, question, answer, ...")],
+    out: Annotated[Path, typer.Argument(help="The question set to make, such as questions.parquet.")],
+    format: Annotated[Literal["jsonl"], typer.Option("--format", help="jsonl.")] = "jsonl",
+    images: Annotated[Path | None, typer.Option(help="Folder that image names are relative to.")] = None,
+    terms: Annotated[str, typer.Option(help="open, share-alike, credentialed, private.")] = "private",
+    seed: Seed = 7,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Import any set of images, questions and answers."""
+    from chartsight.questions.importers import import_questions
+
+    run = import_questions(
+        file, out, format=format, images=images, terms=one_of_terms(terms), seed=seed, force=force, quiet=quiet
+    )
+    dropped = "".join(f"\ndropped {n:,}: {reason}" for reason, n in sorted(run.dropped.items()))
+    result = {"questions": str(out), "kept": run.kept, "dropped": run.dropped}
+    show(as_json, result, f"{out}: {counts(run.kept)}{dropped}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/.")],
+    out: Annotated[Path, typer.Argument(help="A new folder for the run.")],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", help="Replace a key of the recipe: --set steps=100. May be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last whole checkpoint.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Teach a model: questions about films (kind: answers), or a vision tower its labels (kind: tower)."""
+    import yaml
+
+    from chartsight.recipes import read_recipe
+    from chartsight.training.recipe import AnswerRecipe, TowerRecipe
+
+    changes = {key: yaml.safe_load(value) for key, value in map(key_and_value, override or [])}
+    stored = yaml.safe_load(recipe.read_text("utf-8")) if recipe.is_file() else {}
+    if isinstance(stored, dict) and stored.get("kind") == "tower":
+        from chartsight.training.tower import train_tower
+
+        run = train_tower(read_recipe(TowerRecipe, recipe, changes), out, force=force, quiet=quiet)
+    else:
+        from chartsight.training.run import train_answers
+
+        run = train_answers(read_recipe(AnswerRecipe, recipe, changes), out, resume=resume, force=force, quiet=quiet)
+    show(as_json, {"model": str(out / "model"), "kept": run.kept, "outputs": run.outputs}, f"{out / 'model'}")
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="A shipped model, a model folder, or a training run.")],
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="predictions.parquet; a killed run goes on.")],
+    condition: Annotated[str, typer.Option(help="full, shuffled, blank or question_only.")] = "full",
+    split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "test",
+    seed: Seed = 0,
+    limit: Annotated[int | None, typer.Option(help="Only so many questions.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the GPU when there is one.")] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Let a model answer a question set under a condition."""
+    from chartsight.prediction import predict_questions
+
+    path = predict_questions(
+        model, questions, out, condition=condition, split=split, seed=seed, limit=limit, device=device,  # type: ignore[arg-type]
+        force=force, quiet=quiet,
+    )  # fmt: skip
+    show(as_json, {"predictions": str(path)}, str(path))
+
+
+@app.command()
+def compare(
+    recipe: Annotated[Path, typer.Argument(help="A YAML recipe: models, questions, conditions.")],
+    out: Annotated[Path, typer.Argument(help="A folder for report.html, report.json and predictions/.")],
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Compare models on the same questions: does the fine-tuned one look at the film, or guess?"""
+    from chartsight.comparison import compare as compare_models
+
+    result = compare_models(recipe, out, quiet=quiet, force=force)
+    found = {"report": str(result.report), "json": str(result.report_json), "verdict": result.sentence}
+    show(as_json, found, f"{result.sentence}\n{result.report}")
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """The models that come with the package, and what each is."""
+    from chartsight.vlm.checkpoint import list_models
+
+    models = list_models()
+    found = {name: card.as_dict() for name, card in models.items()}
+    show(as_json, found, "\n".join(f"{name}: {card.description}" for name, card in models.items()) or "none")
+
+
+def show(as_json: bool, result: dict[str, Any], text: str) -> None:
+    """The result on standard output, for a program or for a person."""
+    typer.echo(json.dumps(result, indent=2, default=str) if as_json else text)
+
+
+def counts(kept: dict[str, int]) -> str:
+    """`1,234 films, 20 patients`, empty tables left out."""
+    return ", ".join(f"{n:,} {name}" for name, n in kept.items() if n) or "nothing"
+
+
+def one_of_terms(text: str) -> Terms:
+    """One of `schema.TERMS`.
+
+    Raises:
+        RecordError: It is none.
+    """
+    if text not in TERMS:
+        raise RecordError("bad-terms", "--terms", repr(text), " or ".join(TERMS))
+    return text
+
+
+def column_names(text: str) -> dict[str, str]:
+    """`image=scan,patient=case` as a mapping."""
+    return dict(key_and_value(part) for part in text.split(",") if part.strip())
+
+
+def key_and_value(text: str) -> tuple[str, str]:
+    """`key=value` apart.
+
+    Raises:
+        ChartsightError: There is no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ChartsightError("bad-option", text, "has no key=value form", "such as steps=100")
+    return key.strip(), value.strip()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; every mistake is one line on standard error."""
+    sys.exit(exit_code(lambda: app(args=list(arguments) if arguments is not None else None, standalone_mode=False)))
+
+
+def exit_code(call: Callable[[], Any]) -> int:
+    """What the process ends with after `call`; mistakes are printed, anything else is a bug and keeps its traceback."""
+    from chartsight.runs import DISK_FULL
+
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        result = call()
+    except ChartsightError as error:
+        if "--json" in sys.argv:
+            typer.echo(json.dumps({"error": error.as_dict()}))
+        errors.print(f"error: {error}", markup=False)
+        return error.exit_code
+    except typer.Exit as error:
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("interrupted")
+        return 130
+    except ClickException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        errors.print(f"error: {message} (see --help)", markup=False)
+        return 2
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        errors.print(f"error: {error.filename or 'output'}: the disk is full (free some space)", markup=False)
+        return 2
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()
