@@ -11,7 +11,7 @@ from chartsight.hospital import codes, identifiers
 from chartsight.hospital.admissions import add_admission, add_patient, add_visit
 from chartsight.hospital.charges import add_charges
 from chartsight.hospital.csv_files import write_csv_gz
-from chartsight.hospital.intensive_care import add_stay
+from chartsight.hospital.intensive_care import Stay, add_stay
 from chartsight.hospital.labs import add_admission_labs, add_cultures, add_draw
 from chartsight.hospital.orders import OrderBook, add_orders
 from chartsight.hospital.patients import Patient
@@ -56,7 +56,7 @@ def add_life(rows: Rows, patient: Patient, seed: int, providers: list[str], care
         add_cultures(rows, rng, patient, episode)
         add_orders(rows, rng, book, episode)
         if stay_id is not None:
-            add_stay(rows, rng, patient, episode, stay_id, caregivers)
+            add_stay(Stay(rows, rng, patient, episode, stay_id, caregivers))
 
 
 def add_dictionaries(rows: Rows) -> None:
