@@ -99,14 +99,16 @@ def test_unknown_findings_are_one_error_that_says_how_to_declare_them(
         build(tmp_path / "r.duckdb", films)
     assert caught.value.code == "unknown-findings"
     assert not (tmp_path / "r.duckdb").exists()
-    declared = FilmFolder(films.folder, films.labels, findings=("viral_pneumonia", "Zebra Sign"))
+    declared = FilmFolder(films.folder, films.labels, findings=("viral_pneumonia", "Zebra Sign", "of another CSV"))
     build(tmp_path / "r.duckdb", declared)
     with open_record(tmp_path / "r.duckdb") as record:
         assert record.vocabulary()["zebra sign"] == "anatomicalfinding"
         found = record.connection.execute(
             "SELECT image_id, attribute FROM labels WHERE state = 'present' ORDER BY 1"
         ).fetchall()
+        attributes = record.connection.execute("SELECT DISTINCT attribute FROM labels ORDER BY 1").fetchall()
     assert found == [("a", "viral pneumonia"), ("c", "zebra sign")]
+    assert attributes == [("viral pneumonia",), ("zebra sign",)]  # a CSV says nothing of what never occurs in it
 
 
 def test_films_without_findings_and_without_extension(folder: Callable[..., FilmFolder], tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ def test_a_quote_left_open_costs_its_own_line_alone(mimic: Path, tmp_path: Path,
     path = mimic / "hosp" / "labevents.csv"
     bad = '100,10000001,,1,50912,,,,"never closed,,,,,,,'
     good = [f"{number},10000001,,1,50912,,,,7,,,,,,," for number in range(101, 150)]
+    good[10] = '111,10000001,,1,50912,,,,7,7,",starts with a comma",,,,,'
     good[20] = '121,10000001,,1,50912,,,,,,,,,,,"two\nlines, ""quoted"""'
     append(path, bad, *good, bad.replace("100", "200"), "300,10000001,,1,fifty,,,,,,,,,,,")
     if packed:

@@ -21,7 +21,7 @@ from chartsight.records.meds import read_chartevents
 from chartsight.records.mimiciv import read_mimiciv, read_notes
 from chartsight.records.sources import RecordSources, detect_pairing, detect_terms
 from chartsight.records.sql import count_rows, create_table, insert_rows, literal
-from chartsight.runs import Run, disk_full, manifest_path, new_output, remove
+from chartsight.runs import DISK_FULL, Run, disk_full, new_output, remove
 from chartsight.schema import (
     HOSP_TABLES,
     ICU_TABLES,
@@ -73,6 +73,10 @@ def build_record(
         except duckdb.Error as error:
             if any(words in str(error) for words in FULL_DISK_WORDS):
                 raise disk_full(out) from error
+            if isinstance(error, duckdb.OutOfMemoryException):
+                raise RecordError(
+                    "out-of-memory", out, f"{memory_limit_gib:g} GiB are too few", hint="raise --memory-limit"
+                ) from error
             raise
         finally:
             remove(partial.with_name(partial.name + ".wal"))
@@ -80,10 +84,9 @@ def build_record(
     run.outputs.append({"path": str(out), "tables": {k: v for k, v in run.kept.items() if v}})
     try:
         run.write(out)
-    except OSError:
-        remove(out)
-        remove(manifest_path(out))
-        raise
+    except OSError as error:
+        remove(out)  # a record without its manifest is half an output
+        raise (disk_full(out) if error.errno in DISK_FULL else error) from error
     return run
 
 

@@ -26,7 +26,12 @@ from chartsight.runs import Run
 from chartsight.schema import DUCKDB_TYPES, HOSP_TABLES, ICU_TABLES, NOTE_TABLES, TABLES, Column, Table
 
 ROW, PROBLEM = "row__", "problem__"
-_HIDING_ROWS = ("unquoted value", "line size over maximum")  # the reader took rows for the rest of a quoted value
+OPEN_QUOTE = "quote left open"
+_HIDING_ROWS = (
+    OPEN_QUOTE,
+    "unquoted value",
+    "line size over maximum",
+)  # the reader took rows for the rest of a quoted value
 _SCAN = "delim=',', quote='\"', escape='\"', header=true, auto_detect=false, store_rejects=true, rejects_limit=0"
 
 
@@ -208,7 +213,9 @@ def _scan(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, heade
     except duckdb.InvalidInputException as error:
         raise unreadable(path) from error
     rejected = connection.execute(
-        "SELECT line - 1, lower(min(CAST(error_type AS VARCHAR))) FROM reject_errors GROUP BY line"
+        f"""SELECT line - 1, CASE WHEN bool_or(contains(rtrim(csv_line, chr(10) || chr(13)), chr(10)))
+                THEN '{OPEN_QUOTE}' ELSE lower(min(CAST(error_type AS VARCHAR))) END
+            FROM reject_errors GROUP BY line"""
     ).fetchall()
     return dict(rejected)
 
@@ -223,7 +230,7 @@ def _scan_without_stray_quotes(
         stray = drop_stray_quotes(path, mended, len(header))
         malformed = _scan(connection, table, mended, header)
     rows = {_row_in_file(row, stray): reason for row, reason in malformed.items()}
-    return rows | dict.fromkeys(stray, "quote left open")
+    return rows | dict.fromkeys(stray, OPEN_QUOTE)
 
 
 def _drop_marked(
