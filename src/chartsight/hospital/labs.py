@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 import numpy as np
@@ -15,6 +16,18 @@ FEMALE_HAEMOGLOBIN = 0.9  # of the male mean
 HAEMATOCRIT, HAEMOGLOBIN = 51221, 51222
 BASE_EXCESS = 50802
 SPOILT = 0.015  # share of results that the laboratory cannot give: text instead of a number, and a comment
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One blood specimen. `hadm_id` is None for an outpatient; `illness` 0 to 1 moves the results."""
+
+    moment: datetime
+    items: tuple[int, ...]
+    priority: str | None
+    provider: str
+    hadm_id: int | None
+    illness: float
 
 
 def illness_at(episode: Episode, moment: datetime) -> float:
@@ -41,34 +54,21 @@ def add_admission_labs(rows: Rows, rng: np.random.Generator, patient: Patient, e
             draws.append((moment, codes.BLOOD_GAS_LABS, "STAT"))
             moment += timedelta(hours=12)
     for moment, items, priority in sorted(draws, key=lambda draw: draw[0]):
-        add_draw(
-            rows, rng, patient, items, moment, priority, provider,
-            hadm_id=episode.hadm_id, illness=illness_at(episode, moment),
-        )  # fmt: skip
+        draw = Draw(moment, items, priority, provider, episode.hadm_id, illness_at(episode, moment))
+        add_draw(rows, rng, patient, draw)
 
 
-def add_draw(
-    rows: Rows,
-    rng: np.random.Generator,
-    patient: Patient,
-    items: tuple[int, ...],
-    moment: datetime,
-    priority: str | None,
-    provider: str,
-    *,
-    hadm_id: int | None,
-    illness: float,
-) -> None:
-    """One specimen and its results."""
+def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw) -> None:
+    """The results of one specimen."""
     specimen = int(rng.integers(0, 10**8))
-    stored = after(moment, rng, (25, 160))
-    noise = rng.normal(0, 1, len(items))
+    stored = after(draw.moment, rng, (25, 160))
+    noise = rng.normal(0, 1, len(draw.items))
     haemoglobin: float | None = None
-    for item, deviation in sorted(zip(items, noise, strict=True), key=lambda pair: -pair[0]):
+    for item, deviation in sorted(zip(draw.items, noise, strict=True), key=lambda pair: -pair[0]):
         test = codes.LAB_ITEMS[item]
         mean = test.mean * (FEMALE_HAEMOGLOBIN if item == HAEMOGLOBIN and patient.body.sex == "F" else 1)
         target = patient.course.labs.get(item, mean)
-        value = mean + (target - mean) * illness + float(deviation) * test.spread
+        value = mean + (target - mean) * draw.illness + float(deviation) * test.spread
         if item == HAEMOGLOBIN:
             haemoglobin = value
         elif item == HAEMATOCRIT and haemoglobin is not None:
@@ -81,11 +81,11 @@ def add_draw(
             "labevents",
             labevent_id=rows.next_number("labevents"),
             subject_id=patient.subject_id,
-            hadm_id=hadm_id,
+            hadm_id=draw.hadm_id,
             specimen_id=specimen,
             itemid=item,
-            order_provider_id=provider if hadm_id is None else None,
-            charttime=moment,
+            order_provider_id=draw.provider if draw.hadm_id is None else None,
+            charttime=draw.moment,
             storetime=stored,
             value="___" if number is None else f"{number:.{test.decimals}f}",
             valuenum=number,
@@ -93,7 +93,7 @@ def add_draw(
             ref_range_lower=None if test.low is None else float(test.low),
             ref_range_upper=None if test.high is None else float(test.high),
             flag=flag(test, number),
-            priority=priority,
+            priority=draw.priority,
             comments="HEMOLYZED, RESULT NOT AVAILABLE." if is_spoilt else None,
         )
 

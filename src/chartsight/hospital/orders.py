@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 import numpy as np
@@ -20,12 +20,14 @@ DOSES_WRITTEN = 12  # doses of one order that reach emar; longer courses only re
 
 @dataclass
 class OrderBook:
-    """Numbers the orders and doses of one patient over all admissions, as MIMIC-IV does."""
+    """Writes the orders and doses of one patient, and numbers them over all admissions, as MIMIC-IV does."""
 
+    rows: Rows
+    rng: np.random.Generator
     patient: Patient
+    providers: list[str]
     orders: int = 0
     doses: int = 0
-    providers: list[str] = field(default_factory=list)
 
     def next_order(self) -> tuple[str, int]:
         """poe_id and poe_seq."""
@@ -38,41 +40,37 @@ class OrderBook:
         return f"{self.patient.subject_id}-{self.doses}", self.doses
 
 
-def add_orders(rows: Rows, rng: np.random.Generator, book: OrderBook, episode: Episode) -> None:
+def add_orders(book: OrderBook, episode: Episode) -> None:
     """Every order of one admission."""
     patient = book.patient
-    start = after(episode.admittime, rng, (1, 20))
+    start = after(episode.admittime, book.rng, (1, 20))
     add_order(
-        rows, rng, book, episode, start, "ADT orders", "Admit",
+        book, episode, start, "ADT orders", "Admit",
         {"Admit category": "Place in observation" if patient.course.admission_type == "EU OBSERVATION"
          else "Admit to inpatient", "Admit to": "Surgery" if patient.course.service.endswith("SURG") else "Medicine"},
     )  # fmt: skip
-    add_order(
-        rows, rng, book, episode, start, "General Care", "Code status", {"Code status": "Resuscitate (Full code)"}
-    )
-    add_order(rows, rng, book, episode, start, "Lab", None, {})
+    add_order(book, episode, start, "General Care", "Code status", {"Code status": "Resuscitate (Full code)"})
+    add_order(book, episode, start, "Lab", None, {})
     for study in patient.studies:
         if study.hadm_id == episode.hadm_id:
-            add_order(rows, rng, book, episode, study.time - timedelta(minutes=40), "Radiology", "General Xray", {})
+            add_order(book, episode, study.time - timedelta(minutes=40), "Radiology", "General Xray", {})
     names = list(patient.course.drugs)
     if episode.ventilation is not None:
         names += [name for name in codes.VENTILATION_DRUGS if name not in names]
-        add_order(rows, rng, book, episode, episode.ventilation[0], "Respiratory", "Mechanical Ventilation", {})
+        add_order(book, episode, episode.ventilation[0], "Respiratory", "Mechanical Ventilation", {})
     else:
         names = [name for name in names if codes.DRUGS[name].doses_a_day > 0]
     for name in names:
-        if rng.random() < 0.85:
-            add_drug(rows, rng, book, episode, name)
+        if book.rng.random() < 0.85:
+            add_drug(book, episode, name)
     if not episode.dies:
         add_order(
-            rows, rng, book, episode, episode.dischtime - timedelta(hours=3), "ADT orders", "Discharge",
+            book, episode, episode.dischtime - timedelta(hours=3), "ADT orders", "Discharge",
             {"Discharge Planning": "Finalized"},
         )  # fmt: skip
 
 
 def add_order(
-    rows: Rows,
-    rng: np.random.Generator,
     book: OrderBook,
     episode: Episode,
     moment: datetime,
@@ -82,31 +80,31 @@ def add_order(
 ) -> tuple[str, int, str]:
     """One row of `poe` and its details; its id, number and the provider who gave it."""
     poe_id, sequence = book.next_order()
-    provider = str(rng.choice(book.providers))
+    provider = str(book.rng.choice(book.providers))
     ids = {"poe_id": poe_id, "poe_seq": sequence, "subject_id": book.patient.subject_id}
-    rows.add(
+    book.rows.add(
         "poe", **ids, hadm_id=episode.hadm_id, ordertime=moment, order_type=kind, order_subtype=subtype,
         transaction_type="New", order_provider_id=provider, order_status="Inactive",
     )  # fmt: skip
     for name, value in details.items():
-        rows.add("poe_detail", **ids, field_name=name, field_value=value)
+        book.rows.add("poe_detail", **ids, field_name=name, field_value=value)
     return poe_id, sequence, provider
 
 
-def add_drug(rows: Rows, rng: np.random.Generator, book: OrderBook, episode: Episode, name: str) -> None:
+def add_drug(book: OrderBook, episode: Episode, name: str) -> None:
     """A drug from its order to its last dose."""
     drug = codes.DRUGS[name]
     ids = {"subject_id": book.patient.subject_id, "hadm_id": episode.hadm_id}
     is_infusion = drug.doses_a_day == 0
-    ordered = after(episode.admittime, rng, (20, 200))
+    ordered = after(episode.admittime, book.rng, (20, 200))
     start = ordered.replace(minute=0, second=0) + timedelta(hours=1)
     stop = max(start + timedelta(hours=2), episode.dischtime.replace(minute=0, second=0))
     if is_infusion and episode.ventilation is not None:
         start, stop = (moment.replace(minute=0, second=0) for moment in episode.ventilation)
         ordered = start - timedelta(minutes=20)
-    poe_id, sequence, provider = add_order(rows, rng, book, episode, ordered, "Medications", None, {})
-    pharmacy_id = int(rng.integers(10**7, 10**8))
-    rows.add(
+    poe_id, sequence, provider = add_order(book, episode, ordered, "Medications", None, {})
+    pharmacy_id = int(book.rng.integers(10**7, 10**8))
+    book.rows.add(
         "prescriptions", **ids, pharmacy_id=pharmacy_id, poe_id=poe_id, poe_seq=sequence, order_provider_id=provider,
         starttime=start, stoptime=stop, drug_type="MAIN", drug=name, formulary_drug_cd=drug.formulary, gsn=drug.gsn,
         ndc=drug.ndc, prod_strength=drug.strength, dose_val_rx=drug.dose, dose_unit_rx=drug.unit,
@@ -114,17 +112,17 @@ def add_drug(rows: Rows, rng: np.random.Generator, book: OrderBook, episode: Epi
         doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day), route=drug.route,
     )  # fmt: skip
     hours = DOSE_HOURS.get(drug.doses_a_day, ())
-    rows.add(
+    book.rows.add(
         "pharmacy", **ids, pharmacy_id=pharmacy_id, poe_id=poe_id, starttime=start, stoptime=stop, medication=name,
         proc_type="IV Large Volume" if is_infusion else "IV Piggyback" if drug.route == "IV" else "Unit Dose",
-        status="Discontinued via patient discharge", entertime=ordered, verifiedtime=after(ordered, rng, (2, 30)),
+        status="Discontinued via patient discharge", entertime=ordered, verifiedtime=after(ordered, book.rng, (2, 30)),
         route=drug.route, frequency=FREQUENCIES[drug.doses_a_day],
         disp_sched=", ".join(f"{hour:02d}" for hour in hours) or None,
         infusion_type="C" if is_infusion else None, doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day),
         duration_interval="Ongoing", expiration_value=36, expiration_unit="Hours", dispensation="Omnicell",
     )  # fmt: skip
     for scheduled in dose_times(start, stop, hours):
-        add_dose(rows, rng, book, episode, name, drug, poe_id, pharmacy_id, scheduled)
+        add_dose(book, episode, name, drug, poe_id, pharmacy_id, scheduled)
 
 
 def dose_times(start: datetime, stop: datetime, hours: tuple[int, ...]) -> Iterator[datetime]:
@@ -143,8 +141,6 @@ def dose_times(start: datetime, stop: datetime, hours: tuple[int, ...]) -> Itera
 
 
 def add_dose(
-    rows: Rows,
-    rng: np.random.Generator,
     book: OrderBook,
     episode: Episode,
     name: str,
@@ -155,22 +151,22 @@ def add_dose(
 ) -> None:
     """One dose: its row of `emar`, and of `emar_detail` one for the whole and one for the product, as in MIMIC-IV."""
     emar_id, sequence = book.next_dose()
-    given = min(after(scheduled, rng, (0, 45)), episode.dischtime)
-    was_given = bool(rng.random() < 0.93)
-    rows.add(
+    given = min(after(scheduled, book.rng, (0, 45)), episode.dischtime)
+    was_given = bool(book.rng.random() < 0.93)
+    book.rows.add(
         "emar", subject_id=book.patient.subject_id, hadm_id=episode.hadm_id, emar_id=emar_id, emar_seq=sequence,
         poe_id=poe_id, pharmacy_id=pharmacy_id, charttime=given, medication=name,
         event_txt="Administered" if was_given else "Not Given", scheduletime=scheduled,
-        storetime=after(given, rng, (0, 5)),
+        storetime=after(given, book.rng, (0, 5)),
     )  # fmt: skip
     ids = {"subject_id": book.patient.subject_id, "emar_id": emar_id, "emar_seq": sequence}
     kind = "IV Infusion" if drug.doses_a_day == 0 else "Standard Maintenance Medication"
-    rows.add(
+    book.rows.add(
         "emar_detail", **ids, administration_type=kind, dose_due=drug.dose, dose_due_unit=drug.unit,
         complete_dose_not_given=None if was_given else "Yes",
     )  # fmt: skip
     if was_given:
-        rows.add(
+        book.rows.add(
             "emar_detail", **ids, parent_field_ordinal="1.1", pharmacy_id=pharmacy_id, barcode_type="if",
             dose_given=drug.dose, dose_given_unit=drug.unit, product_amount_given=drug.amount, product_unit=drug.form,
             product_code=drug.formulary, product_description=f"{name} {drug.strength}",

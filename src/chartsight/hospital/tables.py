@@ -12,7 +12,7 @@ from chartsight.hospital.admissions import add_admission, add_patient, add_visit
 from chartsight.hospital.charges import add_charges
 from chartsight.hospital.csv_files import write_csv_gz
 from chartsight.hospital.intensive_care import Stay, add_stay
-from chartsight.hospital.labs import add_admission_labs, add_cultures, add_draw
+from chartsight.hospital.labs import Draw, add_admission_labs, add_cultures, add_draw
 from chartsight.hospital.orders import OrderBook, add_orders
 from chartsight.hospital.patients import Patient
 from chartsight.hospital.rows import HOSPITAL_TABLES, Rows
@@ -45,16 +45,14 @@ def add_life(rows: Rows, patient: Patient, seed: int, providers: list[str], care
     for visit in patient.visits:
         provider = str(rng.choice(providers))
         add_visit(rows, rng, patient, visit)
-        add_draw(
-            rows, rng, patient, codes.DAILY_LABS, visit, None, provider, hadm_id=None, illness=0.0
-        )  # fmt: skip
-    book = OrderBook(patient, providers=providers)
+        add_draw(rows, rng, patient, Draw(visit, codes.DAILY_LABS, None, provider, hadm_id=None, illness=0.0))
+    book = OrderBook(rows, rng, patient, providers)
     for episode in patient.episodes:
         provider = str(rng.choice(providers))
         stay_id = add_admission(rows, rng, patient, episode, provider)
         add_admission_labs(rows, rng, patient, episode, provider)
         add_cultures(rows, rng, patient, episode)
-        add_orders(rows, rng, book, episode)
+        add_orders(book, episode)
         if stay_id is not None:
             add_stay(Stay(rows, rng, patient, episode, stay_id, caregivers))
 
