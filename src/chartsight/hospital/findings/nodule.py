@@ -31,7 +31,7 @@ def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
     r = np.hypot(along_axis, across) / (np.float32(radius) * wave)
     share = grid.blank()
     share[at] = rise(as_plane(1 - r), 0.22) * (np.float32(0.65) + np.float32(0.35) * np.clip(1 - r * r, 0, 1))
-    layers.replace_air(np.float32(0.14 + 0.68 * severity) * share)
+    layers.replace_air(np.float32(0.15 + 0.80 * severity) * share)
     return (x - reach, y - reach, x + reach, y + reach)
 
 
