@@ -1,10 +1,12 @@
 """The files of Chest ImaGenome 1.0.0: a scene graph a film, the same as two tables, and the splits.
 
-Sources: the data description of Chest ImaGenome 1.0.0 (PhysioNet) for the scene graphs; EHRXQA
-(`dataset_builder/preprocess_cohort.py`, `preprocess_label.py`) for the columns of `attribute_relations_tabular.txt`
-(tab-separated; `relation` 1 or 0, `row_id` study|sentence, `image_id` with `.dcm`) and `bbox_objects_tabular.txt`. The
-concept identifiers (`synsets`, `attributes_ids`) are UMLS concepts of the same meaning where the original's own are not
-published; readers go by name.
+Sources: the keys of a scene graph follow Chest ImaGenome 1.0.0 as its public readers use them (granularity notes with
+examples of `attributes`, `attributes_ids` and cues; change detection code for `relationships`). The columns of
+`attribute_relations_tabular.txt` (tab-separated; `relation` 1 or 0, `row_id` study|sentence, `image_id` with `.dcm`)
+and `bbox_objects_tabular.txt` are those that EHRXQA reads by name (`dataset_builder/preprocess_cohort.py`,
+`preprocess_label.py`); their order, and columns that nobody reads, may differ from the release. Of the concept
+identifiers (`synsets`, `attributes_ids`) only a few are the release's own; the others are UMLS concepts of the same
+meaning. Readers go by name.
 """
 
 from __future__ import annotations
