@@ -307,7 +307,12 @@ def key_and_value(text: str) -> tuple[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; every mistake is one line on standard error."""
-    sys.exit(exit_code(lambda: app(args=list(arguments) if arguments is not None else None, standalone_mode=False)))
+    sys.exit(exit_code(lambda: run_command(arguments)))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> Any:
+    """One verb with its arguments (those of the process when None), its errors left to the caller."""
+    return app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
 
 
 def exit_code(call: Callable[[], Any]) -> int:

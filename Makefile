@@ -1,0 +1,49 @@
+# Two commands set everything up on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# More than the machine's own cores only makes them wait for each other.
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test test-all check bench starters clean
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
+	@echo "setting up $(VENV) (some minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+## the whole mission, small: hospital, record, questions, fine-tuning, comparison, report
+demo: $(STAMP)
+	@$(BIN)/python -m chartsight.demo $(if $(OPEN_DATA),--open-data $(OPEN_DATA))
+
+## the tests; under ten minutes on two cores
+test: $(STAMP)
+	@$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile -q
+
+## every test, the slow ones too
+test-all: $(STAMP)
+	@$(BIN)/python -m pytest -m "not gpu" -n 2 --dist loadfile
+
+## style, types, import edges, tests
+check: $(STAMP)
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) test
+
+## films/s, rows/s, questions/s of this machine
+bench: $(STAMP)
+	@$(BIN)/python benchmarks/first_light.py
+
+## make the shipped starters again, from nothing (about an hour)
+starters: $(STAMP)
+	@$(BIN)/python -m chartsight.starters.build runs/starters
+
+clean:
+	rm -rf $(VENV) demo demo-open-data
