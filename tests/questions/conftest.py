@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from chartsight.questions import QuestionConfig, build_questions, read_questions
@@ -38,8 +39,11 @@ def create_record(path: Path, rows: Rows, terms: str = "synthetic", pairing: str
             connection.execute(f"CREATE TABLE {name} ({columns})")
             wanted = info if name == "record_info" else rows.get(name, [])
             if wanted:
-                marks = ", ".join("?" * len(TABLES[name].columns))
-                connection.executemany(f"INSERT INTO {name} VALUES ({marks})", wanted)
+                names = [column.name for column in TABLES[name].columns]
+                given = pa.table(dict(zip(names, map(list, zip(*wanted, strict=True)), strict=True)))
+                connection.register("given", given)
+                connection.execute(f"INSERT INTO {name} SELECT * FROM given")
+                connection.unregister("given")
     return path
 
 

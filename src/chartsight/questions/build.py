@@ -229,7 +229,7 @@ def fill_templates(
     rng = np.random.default_rng([config.seed, len(SPLITS)])
     filled: list[tuple[Ask, Answers]] = []
     for template in track(templates.templates, "gold answers", quiet=quiet):
-        asks = list(enumerate_asks(template, labels))
+        asks = list(enumerate_asks(template, labels, config.min_support))
         kept = 0
         for n in rng.permutation(len(asks)):
             answers = answer_ask(asks[n], labels, templates.words)

@@ -129,6 +129,8 @@ def _answer_set(candidates: list[str], found: list[Statements], n_films: int) ->
         return Answers(np.full(n_films, -1, np.int32), ())
     stated = np.stack(found, 1)
     is_known = (stated != -1).all(1)
+    if not is_known.any():
+        return Answers(np.full(n_films, -1, np.int32), ())
     packed = np.ascontiguousarray(np.packbits(stated[is_known] == 1, axis=1))
     patterns, inverse = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_inverse=True)
     bits = np.unpackbits(patterns.view(np.uint8).reshape(len(patterns), -1), axis=1, count=len(candidates))
@@ -141,8 +143,12 @@ def _answer_set(candidates: list[str], found: list[Statements], n_films: int) ->
 # ------------------------------------------------------------------------------------------------------ which to ask
 
 
-def enumerate_asks(template: Template, labels: FilmLabels) -> Iterator[Ask]:
-    """Every way to fill the template's slots from what the labels speak of, in a fixed order."""
+def enumerate_asks(template: Template, labels: FilmLabels, min_support: int = 1) -> Iterator[Ask]:
+    """Every way to fill the template's slots from what the labels speak of, in a fixed order.
+
+    A finding is named only where at least `min_support` films show it: in a compound question as well, a rarer one
+    would be there for its wording alone.
+    """
     kinds = {slot_kind(slot) for slot in template.slots}
     n_objects = sum(slot_kind(slot) == "object" for slot in template.slots)
     subject = next((kind for kind in ("attribute", "category") if kind in kinds), None)
@@ -151,7 +157,7 @@ def enumerate_asks(template: Template, labels: FilmLabels) -> Iterator[Ask]:
     for places in pick(labels.objects, n_objects):
         if any(PARENT_OBJECTS.get(a) == b or PARENT_OBJECTS.get(b) == a for a, b in combinations(places, 2)):
             continue  # a finding in the part is one in the whole: nothing to choose, and the answer follows
-        for subjects in pick(_subjects(template, subject, places, labels), n_subjects):
+        for subjects in pick(_subjects(template, subject, places, labels, min_support), n_subjects):
             slots = dict(zip((slot for slot in template.slots if slot_kind(slot) == "object"), places, strict=True))
             slots |= dict(zip((slot for slot in template.slots if slot_kind(slot) == subject), subjects, strict=True))
             for kind, values in (("side", SIDES), ("view", VIEWS), ("sex", SEXES)):
@@ -164,14 +170,19 @@ def enumerate_asks(template: Template, labels: FilmLabels) -> Iterator[Ask]:
                 yield Ask(template, {slot: slots[slot] for slot in template.slots})
 
 
-def _subjects(template: Template, kind: str | None, places: tuple[str, ...], labels: FilmLabels) -> tuple[str, ...]:
-    """The attributes or categories that can be asked of all these places."""
+def _subjects(
+    template: Template, kind: str | None, places: tuple[str, ...], labels: FilmLabels, min_support: int
+) -> tuple[str, ...]:
+    """The attributes or categories that enough films show in each of these places (without places: on the film)."""
     if kind is None:
         return ()
     named = labels.attributes if kind == "attribute" else tuple(sorted(set(labels.categories)))
-    if template.gold.list == "object" or (template.gold.test and "side" in template.slots):
-        return tuple(each for each in named if any(labels.attributes_in(each, o) for o in labels.objects))
-    return tuple(each for each in named if all(labels.attributes_in(each, place) for place in places))
+    if template.gold.list == "object" or "side" in template.slots:
+        named = tuple(each for each in named if any(labels.attributes_in(each, place) for place in labels.objects))
+    return tuple(
+        each for each in named
+        if all(labels.count_present(each, place) >= min_support for place in places or (None,))
+    )  # fmt: skip
 
 
 def needs_labels(template: Template) -> bool:

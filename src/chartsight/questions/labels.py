@@ -120,6 +120,10 @@ class FilmLabels:
             self._truths[key] = self._find_truth(subject, place)
         return self._truths[key]
 
+    def count_present(self, subject: str, place: str | None = None) -> int:
+        """How many films show `subject` in `place`."""
+        return int(np.count_nonzero(self.truth(subject, place) == 1))
+
     def _find_truth(self, subject: str, place: str | None) -> Statements:
         if subject in SIZES:
             ratios = self.ratios[subject]
@@ -268,13 +272,20 @@ def build_film_labels(
 
     whole = np.full((len(films), len(attributes)), UNSTATED)
     placed = np.full((len(films), len(places)), UNSTATED)
-    knows = np.zeros((none + 1, len(attributes)), bool)  # which source ever speaks of which attribute,
-    knows_place = np.zeros((none + 1, len(places)), bool)  # and in which place
+    # A reader is one labeller of one set of films: the CSV of a folder says nothing of findings that only the CSV of
+    # another folder lists, so there they are unknown, never absent; else the set would give the answer away.
+    readers = sorted({(films[film].source, source) for film, *_, source in labels})
+    reader = {pair: n for n, pair in enumerate(readers)}
+    names = [*label_sources, ""]
+    reader_of = [reader.get((each.source, names[n]), len(readers)) for each, n in zip(films, chosen, strict=True)]
+    knows = np.zeros((len(readers) + 1, len(attributes)), bool)  # which reader ever speaks of which attribute,
+    knows_place = np.zeros((len(readers) + 1, len(places)), bool)  # and in which place
     for film, object_, attribute, _, state, source in labels:
-        knows[rank[source], column[attribute]] = True
+        read_by = reader[films[film].source, source]
+        knows[read_by, column[attribute]] = True
         place = (object_ or WHOLE_FILM, attribute)
         if place[0] != WHOLE_FILM and place in place_column:
-            knows_place[rank[source], place_column[place]] = True
+            knows_place[read_by, place_column[place]] = True
         if rank[source] != chosen[film]:
             continue
         code = CODES[state]
@@ -293,9 +304,8 @@ def build_film_labels(
     fill = 0 if unmentioned == "absent" else -1
     for statements, known in ((whole, knows), (placed, knows_place)):
         unstated = statements == UNSTATED
-        statements[unstated & known[chosen]] = fill
-        statements[unstated & ~known[chosen]] = -1
-    names = [*label_sources, ""]
+        statements[unstated & known[reader_of]] = fill
+        statements[unstated & ~known[reader_of]] = -1
     return FilmLabels(
         tuple(films),
         tuple(names[n] for n in chosen),
