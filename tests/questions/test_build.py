@@ -69,13 +69,13 @@ def test_an_identifier_in_a_visual_question_is_refused() -> None:
 @pytest.mark.parametrize("yes_share", [0.3, 0.5, 0.8])
 def test_yes_has_its_share_in_every_template(record: Path, yes_share: float) -> None:
     booleans = [q for q in ask(record, yes_share=yes_share) if q.answer_type == "boolean"]
-    assert sum(q.answer == "true" for q in booleans) / len(booleans) == pytest.approx(yes_share, abs=0.02)
+    assert sum(q.answer == "true" for q in booleans) / len(booleans) == pytest.approx(yes_share, abs=0.01)
     by_template = defaultdict(list)
     for question in booleans:
         by_template[question.template_id].append(question.answer == "true")
     for name, answers in by_template.items():
-        # Every filling is off by less than one question, so a template by less than its fillings' noise.
-        assert sum(answers) / len(answers) == pytest.approx(yes_share, abs=0.16 if len(answers) < 100 else 0.06), name
+        # Each of the three splits may be off by one question.
+        assert abs(sum(answers) - yes_share * len(answers)) <= 3, name
 
 
 def test_yes_has_its_share_for_every_finding(questions: list[Question]) -> None:

@@ -73,26 +73,38 @@ def count_wanted(
     return share_out(n_filled, filled, np.sqrt(filled)) + np.where(is_empty, n_empty, 0.0)
 
 
+def round_counts(wanted: NDArray[np.float64], owed: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Whole numbers of questions; what rounding took or gave is carried in `owed` to the next question of the template.
+
+    So a template keeps its share of yes although each of its many fillings is asked only once or twice.
+
+    Args:
+        wanted: float64 [answers], not negative.
+        owed: float64 [answers], changed in place; within 1/2 while films suffice.
+    """
+    counts = np.maximum(np.rint(wanted + owed), 0).astype(np.int64)
+    owed += wanted - counts
+    return counts
+
+
 def draw_films(
-    codes: NDArray[np.int32], wanted: NDArray[np.float64], load: NDArray[np.int64], rng: np.random.Generator
+    codes: NDArray[np.int32], counts: NDArray[np.int64], load: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The films that are asked one question: int64 row numbers, `wanted[k]` of those with the answer k.
+    """The films that are asked one question: int64 row numbers, `counts[k]` of those with the answer k, if there are.
 
     Films with the fewest questions so far come first, ties by chance. `load` is raised in place.
 
     Args:
         codes: int32 [films], the answer of each, -1 where it must not be asked.
-        wanted: float64 [answers], at most the films of each; rounded so that the expectation is kept.
+        counts: int64 [answers].
         load: int64 [films], questions that each film has already.
         rng: Of the split.
     """
-    edges = np.floor(np.concatenate([[0.0], np.cumsum(wanted)]) + rng.random())
     drawn = [np.zeros(0, np.int64)]
-    for code, n in enumerate(np.diff(edges).astype(int)):
+    for code in np.flatnonzero(counts):
         films = np.flatnonzero(codes == code)
-        if n and len(films):
-            order = load[films] + rng.random(len(films))
-            drawn.append(films[np.argsort(order, kind="stable")[:n]])
+        order = load[films] + rng.random(len(films))
+        drawn.append(films[np.argsort(order, kind="stable")[: counts[code]]])
     films = np.concatenate(drawn)
     load[films] += 1
     return films

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chartsight.errors import ChartsightError, QuestionError
 from chartsight.progress import track
-from chartsight.questions.balance import count_wanted, draw_films, share_out
+from chartsight.questions.balance import count_wanted, draw_films, round_counts, share_out
 from chartsight.questions.data_card import build_data_card
 from chartsight.questions.files import write_questions
 from chartsight.questions.gold import Answers, Ask, answer_ask, enumerate_asks, needs_labels
@@ -277,10 +277,16 @@ def draw_split(
         caps = np.where(is_fact, fact_caps, caps).tolist()
     totals = share_questions([ask.template for ask, _ in fillings], caps, total, config)
     load = np.zeros(len(films), np.int64)
+    owed: dict[str, NDArray[np.float64]] = {}
     for n in rng.permutation(len(fillings)):
         ask, answers = fillings[n]
         codes = np.where(load < config.per_film, within[n], -1).astype(np.int32)
-        drawn = draw_films(codes, count(ask, answers, codes, totals[n]), load, rng)
+        wanted = count(ask, answers, codes, totals[n])
+        if ask.template.answer_type == "set":  # its answers are other ones for every filling: rounded by chance
+            carried = rng.random(len(wanted)) - 0.5
+        else:
+            carried = owed.setdefault(ask.template.id, np.full(len(wanted), rng.random() - 0.5))
+        drawn = draw_films(codes, round_counts(wanted, carried), load, rng)
         if len(drawn):
             yield ask, answers, drawn
 
