@@ -18,6 +18,8 @@ from chartsight import __version__
 from chartsight.errors import ChartsightError, RecordError
 from chartsight.schema import TERMS, Terms
 
+INTERRUPTED = 130  # as a shell counts it: 128 and SIGINT
+
 # The base of all usage errors of the click that this typer carries (its own copy since 0.26).
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -307,41 +309,54 @@ def key_and_value(text: str) -> tuple[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; every mistake is one line on standard error."""
-    sys.exit(exit_code(lambda: run_command(arguments)))
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    sys.exit(exit_code(lambda: run_command(arguments), as_json=as_json))
 
 
 def run_command(arguments: Sequence[str] | None = None) -> Any:
-    """One verb with its arguments (those of the process when None), its errors left to the caller."""
-    return app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    """One verb with its arguments (those of the process when None), its errors left to the caller.
+
+    Raises:
+        KeyboardInterrupt: Typer returns its exit code instead, and a caller with more to do would go on.
+    """
+    result = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    if result == INTERRUPTED:
+        raise KeyboardInterrupt
+    return result
 
 
-def exit_code(call: Callable[[], Any]) -> int:
-    """What the process ends with after `call`; mistakes are printed, anything else is a bug and keeps its traceback."""
-    from chartsight.runs import DISK_FULL
+def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
+    """What the process ends with after `call`; mistakes are printed, anything else is a bug and keeps its traceback.
+
+    Args:
+        call: The whole work.
+        as_json: Print the five facts of a mistake on standard output besides the line on standard error.
+    """
+    from chartsight.runs import DISK_FULL, disk_full
 
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         result = call()
-    except ChartsightError as error:
-        if "--json" in sys.argv:
-            typer.echo(json.dumps({"error": error.as_dict()}))
-        errors.print(f"error: {error}", markup=False)
-        return error.exit_code
-    except typer.Exit as error:
-        return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         errors.print("interrupted")
-        return 130
+        return INTERRUPTED
+    except typer.Exit as error:
+        return error.exit_code
+    except ChartsightError as error:
+        mistake = error
     except ClickException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        errors.print(f"error: {message} (see --help)", markup=False)
-        return 2
+        mistake = ChartsightError("bad-option", "command line", message.rstrip("."), hint="see --help")
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        errors.print(f"error: {error.filename or 'output'}: the disk is full (free some space)", markup=False)
-        return 2
-    return result if isinstance(result, int) else 0
+        mistake = disk_full(Path(error.filename or "output"))
+    else:
+        return result if isinstance(result, int) else 0
+    if as_json:
+        typer.echo(json.dumps({"error": mistake.as_dict()}))
+    errors.print(f"error: {mistake}", markup=False)
+    return mistake.exit_code
 
 
 if __name__ == "__main__":

@@ -1,0 +1,212 @@
+"""The command line: the verbs and flags are a closed list, results go to stdout, mistakes to stderr with their code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from chartsight import __version__
+from chartsight.cli import app, exit_code, main, run_command
+from chartsight.errors import ChartsightError, GateError, RecordError
+
+pytest_plugins = ["fixtures_hospital"]
+
+# A verb or a flag is a promise to everyone's scripts. To add, rename or remove one, change this list, the contracts'
+# page and the changelog together. Arguments in capitals, in their order.
+COMMAND_LINE = {
+    "hospital": "OUT --patients --seed --style --film-size --label-noise --report-omission --workers "
+    "--force --quiet -q --json",
+    "records build": "OUT --mimiciv --mimic-iv-note --mimic-cxr-jpg --mimic-cxr-reports --chest-imagenome --meds "
+    "--films --labels --terms --findings --columns --pair-films --no-pair-films --seed --memory-limit "
+    "--force --quiet -q --json",
+    "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
+    "--min-support --templates --force --quiet -q --json",
+    "questions import": "FILE OUT --format --images --terms --seed --force --quiet -q --json",
+    "train": "RECIPE OUT --set --resume --force --quiet -q --json",
+    "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
+    "compare": "RECIPE OUT --force --quiet -q --json",
+    "models list": "--json",
+}
+
+
+def verbs(command: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every verb with its command."""
+    if hasattr(command, "commands"):
+        for word, below in command.commands.items():
+            yield from verbs(below, (*name, word))
+    else:
+        yield " ".join(name), command
+
+
+def words(command: Any) -> tuple[list[str], set[str]]:
+    """Arguments in their order, flags in none."""
+    arguments = [each.name.upper() for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    return arguments, {word for each in options for word in (*each.opts, *each.secondary_opts)}
+
+
+def test_the_command_line_is_closed() -> None:
+    listed = {verb: text.split() for verb, text in COMMAND_LINE.items()}
+    expected = {
+        verb: ([each for each in text if each.isupper()], {each for each in text if each.startswith("-")})
+        for verb, text in listed.items()
+    }
+    command = typer.main.get_command(app)
+    assert {verb: words(each) for verb, each in verbs(command)} == expected
+    assert words(command) == ([], {"--version"})
+
+
+def test_every_verb_and_flag_is_explained() -> None:
+    for verb, command in verbs(typer.main.get_command(app)):
+        assert command.help, verb
+        silent = [each.name for each in command.params if not getattr(each, "help", None)]
+        assert not silent, f"{verb}: no help for {silent}"
+
+
+def ended(arguments: list[str]) -> int:
+    """The exit code of `chartsight arguments`."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return int(end.value.code or 0)
+
+
+def test_version_and_bare_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+    assert ended([]) == 0
+    assert "Usage" in capsys.readouterr().out
+
+
+def test_python_m_chartsight_is_the_command_line() -> None:
+    done = subprocess.run([sys.executable, "-m", "chartsight", "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+
+
+# ---------------------------------------------------------------------------------------------------------- exit codes
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (RecordError("some-code", "file.csv", "is broken", "a whole one", "mend it"), 2),
+        (GateError("leakage", "questions", "2 patients stand in train and in test"), 3),
+        (KeyboardInterrupt(), 130),
+        (typer.Abort(), 130),
+        (typer.Exit(0), 0),
+        (typer.BadParameter("no such thing"), 2),
+        (OSError(28, "No space left on device", "/somewhere/file"), 2),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_exit_codes(raised: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def call() -> None:
+        raise raised
+
+    assert exit_code(call) == code
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == (0 if code == 0 else 1)
+    assert printed.out == ""
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    def call() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        exit_code(call)
+
+
+def test_an_interrupted_verb_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "hospital"
+    arguments = ["hospital", str(out), "--patients", "2000", "--film-size", "64", "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chartsight", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 20
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert list(tmp_path.iterdir()), "it never began"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------------------------- results
+
+
+def test_the_first_three_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, record, questions = tmp_path / "h", tmp_path / "r.duckdb", tmp_path / "q.parquet"
+    assert ended(["hospital", str(out), "--patients", "3", "--film-size", "64", "--workers", "1", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert made["hospital"] == str(out) and made["kept"]["patients"] == 3
+    arguments = ["records", "build", str(record), "--mimiciv", str(out / "mimic-iv")]
+    assert ended([*arguments, "--mimic-cxr-jpg", str(out / "mimic-cxr-jpg"), "--json"]) == 0
+    built = json.loads(capsys.readouterr().out)
+    assert built["kept"]["patients"] == 3 and built["kept"]["films"] == made["kept"]["films"]
+    assert (built["terms"], built["pairing"], built["dropped"]) == ("synthetic", "synthetic", {})
+    assert ended(["questions", "build", str(record), str(questions), "--min-support", "1"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"{questions}: ") and "questions" in printed.out and printed.err == ""
+    assert questions.is_file()
+
+
+def test_json_of_a_result_is_all_that_stands_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["models", "list", "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_an_error_as_json(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "chartsight", "questions", "build", str(tmp_path / "none.duckdb"), "q.parquet"]
+    done = subprocess.run([*arguments, "--json"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error.keys() == {"code", "where", "found", "expected", "hint"}
+    assert error["code"] == "missing-record" and error["where"].endswith("none.duckdb")
+    assert done.stderr == f"error: {ChartsightError(**error)}\n"
+
+
+def test_an_error_as_json_of_a_call_from_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["questions", "build", str(tmp_path / "none.duckdb"), "q.parquet", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "missing-record"
+
+
+def test_a_wrong_option_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["hospital", "out", "--patients", "many", "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "bad-option" and "--patients" in error["found"]
+
+
+def test_force_replaces(tiny_hospital: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "record.duckdb"
+    out.write_text("something else")
+    arguments = ["records", "build", str(out), "--mimiciv", str(tiny_hospital / "mimic-iv")]
+    assert ended(arguments) == 2
+    assert out.read_text() == "something else"
+    assert "--force" in capsys.readouterr().err
+    assert ended([*arguments, "--force", "--quiet"]) == 0
+    assert out.stat().st_size > 10_000
+
+
+def test_run_command_leaves_errors_to_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(ChartsightError):
+        run_command(["questions", "build", str(tmp_path / "none.duckdb"), str(tmp_path / "q.parquet")])
+
+
+def test_no_colour_codes_when_piped(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chartsight", "hospital", str(tmp_path)], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "TERM": "xterm-256color"},
+    )  # fmt: skip
+    assert done.returncode == 2 and "\x1b" not in done.stderr
