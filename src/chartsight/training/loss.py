@@ -22,7 +22,9 @@ def question_loss(
     Returns:
         A scalar; summed over the micro-batches of a step it is that step's mean over questions.
     """
-    per_token = functional.cross_entropy(logits.float(), targets, reduction="none")
-    sums = torch.zeros(n_questions, device=logits.device).index_add(0, question_of_target, per_token)
-    counts = torch.zeros(n_questions, device=logits.device).index_add(0, question_of_target, torch.ones_like(per_token))
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    per_token = functional.cross_entropy(logits.to(exact), targets, reduction="none")
+    nothing = torch.zeros(n_questions, device=logits.device, dtype=per_token.dtype)
+    sums = nothing.index_add(0, question_of_target, per_token)
+    counts = nothing.index_add(0, question_of_target, torch.ones_like(per_token))
     return (sums / counts).sum() / denominator

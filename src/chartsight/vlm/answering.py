@@ -44,7 +44,8 @@ class RawAnswer:
     Args:
         text: Through EOS or the token limit.
         n_tokens: Generated tokens, EOS included.
-        first_token: Probability of each candidate first word that was asked for, e.g. {"yes": .8, "no": .1}.
+        first_token: Probability of each candidate first word that was asked for, e.g. {"yes": .8, "no": .1}; words
+            whose first tokens are the same token are left out, as that token's probability is neither's.
     """
 
     text: str
@@ -143,7 +144,8 @@ def _decode(
     """Greedy decoding of all branches from their last prompt token on."""
     positions = (attention.cumsum(1) - 1).clamp(min=0)[:, length:]
     eos = vlm.tokenizer.eos_token_id
-    words = {word: vlm.prompts.answer_ids(word)[0] for word in candidates}
+    begins = {word: vlm.prompts.answer_ids(word)[0] for word in candidates}
+    words = {word: token for word, token in begins.items() if list(begins.values()).count(token) == 1}
     ids, written = suffix, []
     alive = torch.ones(len(suffix), dtype=torch.bool, device=suffix.device)
     first: list[dict[str, float]] = []

@@ -51,8 +51,11 @@ class PromptTokenizer:
         """Ids of the answer through EOS: exactly the tokens that carry loss.
 
         Raises:
-            CheckpointError: The answer is empty; an empty set is written out ("none"), never left blank.
+            CheckpointError: The answer contains the image marker, or is empty; an empty set is written out ("none"),
+                never left blank.
         """
+        if IMAGE_MARKER in answer:
+            raise CheckpointError("image-marker", "answer", f"contains {IMAGE_MARKER}", "text only")
         answer = answer.strip()
         if not answer:
             raise CheckpointError("empty-answer", "answer", "is empty", 'a text such as "none"')
