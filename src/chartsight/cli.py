@@ -201,14 +201,11 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Teach a model: questions about films (kind: answers), or a vision tower its labels (kind: tower)."""
-    import yaml
-
-    from chartsight.recipes import read_recipe
+    from chartsight.recipes import read_keys, read_recipe
     from chartsight.training.recipe import AnswerRecipe, TowerRecipe
 
-    changes = {key: yaml.safe_load(value) for key, value in map(key_and_value, override or [])}
-    stored = yaml.safe_load(recipe.read_text("utf-8")) if recipe.is_file() else {}
-    if isinstance(stored, dict) and stored.get("kind") == "tower":
+    changes = {key: yaml_value(key, text) for key, text in map(key_and_value, override or [])}
+    if read_keys(recipe).get("kind") == "tower":
         from chartsight.training.tower import train_tower
 
         run = train_tower(read_recipe(TowerRecipe, recipe, changes), out, force=force, quiet=quiet)
@@ -305,6 +302,22 @@ def key_and_value(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise ChartsightError("bad-option", text, "has no key=value form", "such as steps=100")
     return key.strip(), value.strip()
+
+
+def yaml_value(key: str, text: str) -> Any:
+    """The value of `--set key=text`, read as a recipe would read it: `100` is a number, `[a, b]` a list.
+
+    Raises:
+        ChartsightError: It is no YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ChartsightError(
+            "bad-option", f"--set {key}", "has a value that is no YAML", "such as steps=100"
+        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chartsight.errors import RecipeError
+
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 R = TypeVar("R", bound="Recipe")
 
@@ -31,10 +34,31 @@ def read_recipe(kind: type[R], path: Path, overrides: Mapping[str, Any] | None =
         overrides: Dotted keys that replace the file's (`train.tower`: `full`), from flags.
 
     Raises:
-        RecipeError: No file, no YAML, an unknown key, a wrong type, a missing value.
+        RecipeError: No file, no YAML, an unknown key, a wrong type, a missing value, a variable that is not set.
+    """
+    stored = read_keys(path)
+    for dotted, value in (overrides or {}).items():
+        *parents, last = dotted.split(".")
+        target = stored
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise RecipeError("unknown-key", dotted, f"{parent} has no keys below it", f"a value: {parent}=...")
+        target[last] = value
+    try:
+        return kind.model_validate(stored)
+    except ValidationError as error:
+        raise _first_mistake(kind, path, error) from None
+
+
+def read_keys(path: Path) -> dict[str, Any]:
+    """What a YAML file holds, before it is known which recipe it is.
+
+    Raises:
+        RecipeError: No file, no YAML, no `key: value` lines, or a variable that is not set.
     """
     try:
-        stored = yaml.safe_load(os.path.expandvars(Path(path).read_text("utf-8")))
+        stored = yaml.safe_load(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         raise RecipeError("missing-file", path, "does not exist", "a YAML recipe", "see recipes/") from None
     except IsADirectoryError:
@@ -42,19 +66,26 @@ def read_recipe(kind: type[R], path: Path, overrides: Mapping[str, Any] | None =
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path
-        raise RecipeError("bad-yaml", where, "is no YAML", "key: value lines") from None
+        hint = "quote a value that holds a colon" if "mapping values" in str(error) else ""
+        raise RecipeError("bad-yaml", where, "is no YAML", "key: value lines", hint) from None
     if not isinstance(stored, dict):
         raise RecipeError("bad-yaml", path, "holds no keys", "key: value lines")
-    for dotted, value in (overrides or {}).items():
-        *parents, last = dotted.split(".")
-        target = stored
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        target[last] = value
-    try:
-        return kind.model_validate(stored)
-    except ValidationError as error:
-        raise _first_mistake(kind, path, error) from None
+    expanded: dict[str, Any] = _with_variables(stored, path)
+    return expanded
+
+
+def _with_variables(value: Any, path: Path) -> Any:
+    """`value` with every `${NAME}` in its texts replaced: after parsing, so that no variable can add a key."""
+    if isinstance(value, dict):
+        return {str(key): _with_variables(each, path) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_variables(each, path) for each in value]
+    if not isinstance(value, str):
+        return value
+    unset = [name for name in VARIABLE.findall(value) if name not in os.environ]
+    if unset:
+        raise RecipeError("unset-variable", path, f"the variable {unset[0]} is not set", hint=f"export {unset[0]}=...")
+    return VARIABLE.sub(lambda match: os.environ[match[1]], value)
 
 
 def _first_mistake(kind: type[BaseModel], path: Path, error: ValidationError) -> RecipeError:
@@ -68,7 +99,10 @@ def _first_mistake(kind: type[BaseModel], path: Path, error: ValidationError) ->
         return RecipeError("unknown-key", path, f"unknown key {key}{more}", "one of " + ", ".join(known), hint)
     if first["type"] == "missing":
         return RecipeError("missing-key", path, f"lacks {key}{more}", "a value for it")
-    return RecipeError("bad-value", path, f"{key} is {first['input']!r}{more}", first["msg"])
+    if first["type"] == "value_error":  # of a recipe's own validator: its words say all
+        return RecipeError("bad-value", path, f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"]))
+    expected = first["msg"].removeprefix("Input should be ")
+    return RecipeError("bad-value", path, f"{key} is {first['input']!r}{more}", expected)
 
 
 def _keys_beside(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -43,14 +43,19 @@ def new_output(path: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: Replace an existing output instead of refusing it.
 
     Raises:
-        OutputError: `path` exists, its parent is no folder, or the disk fills up on the way.
+        OutputError: `path` exists, its parent is no folder or may not be written, or the disk fills up on the way.
     """
     path = Path(path)
     if path.exists() and not replace:
         raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")
-    if path.parent.exists() and not path.parent.is_dir():
-        raise OutputError("no-folder", path.parent, "is a file", "a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError("no-folder", path.parent, "is or lies in a file", "a folder") from None
+    except PermissionError as error:
+        raise OutputError("not-writable", path.parent, "may not be made", hint="choose another place") from error
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError("not-writable", path.parent, "may not be written", hint="choose another folder")
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     remove(partial)
     try:
@@ -84,8 +89,11 @@ def remove(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`value` as readable JSON with sorted keys, replaced in one step."""
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n", "utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n", "utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def sha256_file(path: Path) -> str:
@@ -95,7 +103,7 @@ def sha256_file(path: Path) -> str:
 
 
 def manifest_path(output: Path) -> Path:
-    """Where an output's manifest stands: inside a folder, beside a file (`record.duckdb` → `record.duckdb.run.json`)."""
+    """Where an output's manifest stands: inside a folder, beside a file (`r.duckdb` → `r.duckdb.run.json`)."""
     return output / "run.json" if output.is_dir() else output.with_name(output.name + ".run.json")
 
 
@@ -194,7 +202,7 @@ def package_versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """The commit of the checkout that chartsight runs from, with `+` when it has uncommitted changes; None in a wheel."""
+    """The commit of the checkout that chartsight runs from, `+` when it has uncommitted changes; None in a wheel."""
     top = Path(__file__).parents[2]
     if not (top / ".git").exists():
         return None
