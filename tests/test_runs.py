@@ -22,6 +22,7 @@ from chartsight.runs import (
     package_versions,
     read_manifest,
     remove,
+    removed_on_failure,
     sha256_file,
     write_json,
 )
@@ -110,6 +111,28 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
             pytest.fail("the block ran")
         assert caught.value.code == "not-writable"
     tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("raised", [ValueError("no"), KeyboardInterrupt()])
+def test_outputs_of_one_run_go_together(tmp_path: Path, raised: BaseException) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    (tmp_path / "beside").touch()
+    with pytest.raises(type(raised)), removed_on_failure(one, other, tmp_path / "never there"):
+        one.touch()
+        other.mkdir()
+        raise raised
+    assert everything(tmp_path) == ["beside"]
+    with removed_on_failure(one):
+        one.touch()
+    assert everything(tmp_path) == ["beside", "one"]
+
+
+def test_a_disk_that_fills_up_late_names_the_first_output(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, removed_on_failure(tmp_path / "one", tmp_path / "other"):
+        (tmp_path / "one").touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert (caught.value.code, caught.value.where) == ("disk-full", str(tmp_path / "one"))
+    assert everything(tmp_path) == []
 
 
 def test_remove_takes_a_link_not_what_it_points_to(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def records_build(
         bool, typer.Option(help="Give film patients to record patients of like sex and age (a synthetic pairing).")
     ] = False,
     seed: Seed = 0,
-    memory_limit: Annotated[float, typer.Option(help="GiB that the database may use.")] = 2.0,
+    memory_limit: Annotated[float, typer.Option(min=0.25, help="GiB that the database may use.")] = 2.0,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,

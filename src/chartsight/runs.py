@@ -71,6 +71,28 @@ def new_output(path: Path, *, replace: bool = False) -> Iterator[Path]:
         remove(partial)
 
 
+@contextmanager
+def removed_on_failure(*outputs: Path) -> Iterator[None]:
+    """Keeps the outputs of one run together: when the block fails, what is there of them goes.
+
+        write_questions(out, questions)                 # an existing `out` is refused here, outside the block
+        with removed_on_failure(out, card):
+            build_data_card(out, card)
+            run.write(out)
+
+    Raises:
+        OutputError: The disk fills up in the block.
+    """
+    try:
+        yield
+    except BaseException as error:
+        for output in outputs:
+            remove(output)
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise disk_full(outputs[0]) from error
+        raise
+
+
 def disk_full(path: Path) -> OutputError:
     """The one line for a full disk; nothing half-written is left behind."""
     return OutputError(

@@ -26,7 +26,7 @@ from chartsight.questions.gold import Answers, Ask, answer_ask, enumerate_asks, 
 from chartsight.questions.labels import FilmLabels, LabelledFilm, Unmentioned, read_film_labels
 from chartsight.questions.splits import assign_splits, check_splits
 from chartsight.questions.templates import Family, Template, TemplateSet, read_templates
-from chartsight.runs import Run
+from chartsight.runs import Run, removed_on_failure
 from chartsight.schema import SPLITS, Pairing, Question, Split, Terms, strictest_pairing, strictest_terms
 
 MOST_OVER_WEIGHT = 3.0  # where plain questions run out, compound ones may not take all of their place
@@ -150,10 +150,12 @@ def build_questions(
     metadata = {"film_index": str(record), "seed": str(config.seed), "source": templates.source}
     write_questions(out, questions, metadata, replace=force)
     run.outputs.append({"path": str(out), "rows": len(questions)})
-    build_data_card(out, out.with_name(f"{out.stem}.card.html"), replace=True)
     run.kept["questions"] = len(questions)
     run.kept |= {split: sum(each.split == split for each in questions) for split in SPLITS}
-    run.write(out)
+    card = out.with_name(f"{out.stem}.card.html")
+    with removed_on_failure(out, card, card.with_suffix(".json")):
+        build_data_card(out, card, replace=True)
+        run.write(out)
     return run
 
 

@@ -24,7 +24,7 @@ from chartsight.progress import track
 from chartsight.questions.data_card import build_data_card
 from chartsight.questions.files import write_questions
 from chartsight.questions.splits import assign_splits, check_splits
-from chartsight.runs import Run, remove
+from chartsight.runs import Run, remove, removed_on_failure
 from chartsight.schema import ANSWER_TYPES, SPLITS, TERMS, AnswerType, Question, Split, Terms
 
 SPLIT_NAMES: Mapping[str, Split] = {
@@ -127,16 +127,14 @@ def import_questions(
     if force:
         remove(films_path)
     write_film_index(films_path, films)
-    try:
-        write_questions(out, questions, {"film_index": str(films_path), "seed": str(seed)}, replace=force)
-    except Exception:
-        remove(films_path)
-        raise
     run.outputs += [{"path": str(out), "rows": len(questions)}, {"path": str(films_path), "rows": len(films)}]
-    build_data_card(out, out.with_name(f"{out.stem}.card.html"), replace=True)
     run.kept = {"questions": len(questions), "films": len(films)}
     run.kept |= {split: sum(question.split == split for question in questions) for split in SPLITS}
-    run.write(out)
+    card = out.with_name(f"{out.stem}.card.html")
+    with removed_on_failure(out, films_path, card, card.with_suffix(".json")):
+        write_questions(out, questions, {"film_index": str(films_path), "seed": str(seed)}, replace=force)
+        build_data_card(out, card, replace=True)
+        run.write(out)
     return run
 
 

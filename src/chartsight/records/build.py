@@ -21,7 +21,7 @@ from chartsight.records.meds import read_chartevents
 from chartsight.records.mimiciv import read_mimiciv, read_notes
 from chartsight.records.sources import RecordSources, detect_pairing, detect_terms
 from chartsight.records.sql import count_rows, create_table, insert_rows, literal
-from chartsight.runs import DISK_FULL, Run, disk_full, new_output, remove
+from chartsight.runs import Run, disk_full, new_output, remove, removed_on_failure
 from chartsight.schema import (
     HOSP_TABLES,
     ICU_TABLES,
@@ -82,11 +82,8 @@ def build_record(
             remove(partial.with_name(partial.name + ".wal"))
             remove(spill)
     run.outputs.append({"path": str(out), "tables": {k: v for k, v in run.kept.items() if v}})
-    try:
+    with removed_on_failure(out):  # a record without its manifest is half an output
         run.write(out)
-    except OSError as error:
-        remove(out)  # a record without its manifest is half an output
-        raise (disk_full(out) if error.errno in DISK_FULL else error) from error
     return run
 
 
