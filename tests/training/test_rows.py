@@ -160,7 +160,7 @@ def test_branch_mask_is_the_picture_of_its_docstring() -> None:
     assert not mask[0, 0, :5, 5].any(), "nothing sees padding"
 
 
-# -------------------------------------------------------------------------------------------- labels by construction
+# ----------------------------------------------------------------------------------------------- labels by construction
 
 
 def supervised(row: FilmRow) -> Iterator[list[int]]:

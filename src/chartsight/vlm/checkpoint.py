@@ -128,6 +128,8 @@ def read_card(folder: Path) -> ModelCard:
         raise CheckpointError("no-card", path, "is missing", "a card beside the weights") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise CheckpointError("bad-card", path, "is no JSON", "a card written by chartsight") from None
+    if not isinstance(stored, dict):
+        raise CheckpointError("bad-card", path, "holds no keys", "a card written by chartsight")
     version = stored.pop("schema_version", 0)
     if version > SCHEMA_VERSION:
         raise CheckpointError("newer-schema", path, f"schema_version {version}", f"at most {SCHEMA_VERSION}")
@@ -164,6 +166,7 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
         CheckpointError: A missing folder, weight, or base; another base than the adapter was trained on.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoTokenizer, LlavaForConditionalGeneration
     from transformers.utils import logging
 
@@ -182,14 +185,23 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
             )  # fmt: skip
         model = _with_adapter(base.model, folder, merge=merge)
         return Vlm(model.eval(), base.tokenizer, card, own)
-    model, report = LlavaForConditionalGeneration.from_pretrained(
-        folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
-    )
+    try:
+        # Another shape is tolerated here only to be listed, and refused, with the other differences below.
+        model, report = LlavaForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True, ignore_mismatched_sizes=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _unreadable(folder, "weights, configuration or tokenizer", error) from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if keys := sorted(map(str, report.get(kind) or ())):
             raise CheckpointError("other-weights", folder, f"{kind.replace('_', ' ')}: {', '.join(keys[:4])}", "none")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return Vlm(model.to(device).eval(), tokenizer, card, own)
+
+
+def _unreadable(folder: Path, parts: str, error: Exception) -> CheckpointError:
+    reason = f"{type(error).__name__}: {str(error).strip().split(chr(10))[0][:120]}"
+    return CheckpointError("bad-weights", folder, f"{parts} cannot be read ({reason})", "a whole model folder")
 
 
 def _base_folder(folder: Path, card: ModelCard) -> str | Path:
@@ -199,16 +211,25 @@ def _base_folder(folder: Path, card: ModelCard) -> str | Path:
 
 def _with_adapter(model: LlavaForConditionalGeneration, folder: Path, *, merge: bool) -> LlavaForConditionalGeneration:
     from peft import PeftModel
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    adapted = PeftModel.from_pretrained(model, folder)
-    with safe_open(folder / ADAPTER, "pt") as stored:
-        wanted = {key.replace(".weight", "") for key in stored.keys()}  # noqa: SIM118  safe_open is no mapping
-    held = {name.replace(".default", "").replace(".weight", "") for name, _ in adapted.named_parameters()}
-    held |= {name.replace(".modules_to_save", "") for name in held}
-    if missing := sorted(key for key in wanted if key not in held):
-        # A key that matches nothing would leave the base unchanged without a word.
-        raise CheckpointError("adapter-unmatched", folder, f"{len(missing)} keys match nothing: {missing[0]}", "none")
+    try:
+        with safe_open(folder / ADAPTER, "pt") as file:
+            stored = set(file.keys())
+        # Looked for here, because PEFT goes to the network for a configuration that is missing.
+        (folder / "adapter_config.json").stat()
+        adapted = PeftModel.from_pretrained(model, folder)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(folder, "the adapter", error) from error
+    held = {
+        name.replace(".modules_to_save.default.", ".").replace(".default.", ".")
+        for name, _ in adapted.named_parameters()
+        if "lora_" in name or ".modules_to_save." in name
+    }
+    if differing := sorted(stored ^ held):
+        # PEFT goes on with a warning, and the base answers in the adapter's name.
+        found = f"{len(stored - held)} keys match nothing, {len(held - stored)} are missing, first {differing[0]}"
+        raise CheckpointError("adapter-unmatched", folder, found, "exactly the adapter's weights")
     return adapted.merge_and_unload() if merge else adapted
 
 
