@@ -1,6 +1,6 @@
 """The smallest hospital that goes through every reader, its record and its questions, built once a session.
 
-A test module that wants them says `pytest_plugins = ["fixtures_hospital"]`.
+A test module that wants them says `pytest_plugins = ["tests.fixtures_hospital"]`.
 """
 
 from __future__ import annotations

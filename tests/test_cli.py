@@ -19,7 +19,7 @@ from chartsight import __version__
 from chartsight.cli import app, exit_code, main, run_command
 from chartsight.errors import ChartsightError, GateError, RecordError
 
-pytest_plugins = ["fixtures_hospital"]
+pytest_plugins = ["tests.fixtures_hospital"]
 
 # A verb or a flag is a promise to everyone's scripts. To add, rename or remove one, change this list, the contracts'
 # page and the changelog together. Arguments in capitals, in their order.

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_up import make_questions
+
+from tests.comparison.made_up import make_questions
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from made_up import Habit, always_the_same, declines, guesses, make_questions, sees, stand_in
 
 from chartsight.comparison import ComparedModel, CompareRecipe, ComparisonResult, compare
 from chartsight.errors import OutputError, QuestionError, RecipeError
 from chartsight.questions.files import read_questions, write_questions
+from tests.comparison.made_up import Habit, always_the_same, declines, guesses, make_questions, sees, stand_in
 
 HABITS: dict[str, Habit] = {"blind": always_the_same, "sees": sees, "guess": guesses, "twin": always_the_same}
 

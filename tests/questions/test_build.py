@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Rows, draw_rows, film_row
 
 from chartsight.errors import OutputError, QuestionError, RecordError
 from chartsight.questions import QuestionConfig, build_questions, film_index_of, read_questions
@@ -17,6 +16,7 @@ from chartsight.questions.labels import LabelledFilm, read_film_labels
 from chartsight.questions.templates import read_templates
 from chartsight.records import open_record
 from chartsight.schema import Question
+from tests.questions.conftest import Rows, draw_rows, film_row
 
 MakeRecord = Callable[..., Path]
 

@@ -6,11 +6,10 @@ import json
 from collections import Counter, defaultdict
 from typing import Any
 
-from conftest import Rows
-
 from chartsight.questions.labels import PARENT_OBJECTS
 from chartsight.questions.templates import read_templates
 from chartsight.schema import ABNORMALITY_CATEGORIES, ATTRIBUTES, CATEGORIES, Question
+from tests.questions.conftest import Rows
 
 ONE_IMAGE = read_templates()
 
