@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,16 @@ def test_ratios_are_widths_over_the_span_of_both_lungs() -> None:
     assert labels.ratios["mt_ratio"][0] == pytest.approx(0.2)
     assert labels.truth("ct_ratio").tolist() == [1, -1]
     assert labels.truth("mt_ratio").tolist() == [0, -1]
+
+
+def test_a_csv_says_nothing_of_findings_that_only_another_folders_csv_lists() -> None:
+    two_sets = [*films(1, "adults"), *(replace(each, image_id="child", source="children") for each in films(1))]
+    rows = [
+        label(0, WHOLE_FILM, "hernia", "present", "folder"),
+        label(0, WHOLE_FILM, "pneumothorax", "absent", "folder"),
+        label(1, WHOLE_FILM, "viral pneumonia", "present", "folder"),
+    ]
+    labels = build_film_labels(two_sets, rows, (), label_sources=SOURCES)  # type: ignore[arg-type]
+    assert labels.truth("viral pneumonia").tolist() == [-1, 1]
+    assert labels.truth("hernia").tolist() == [1, -1]
+    assert labels.truth("pneumothorax").tolist() == [0, -1]
