@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -88,13 +88,14 @@ def starter(starter_folder: Path) -> Vlm:
     return load_vlm(starter_folder)
 
 
-def answer_recipe(base: Path, lesson: Path, **choices: Any) -> AnswerRecipe:
-    """A recipe of 12 steps over the lesson; `choices` replace its fields."""
+@pytest.fixture(scope="session")
+def answer_recipe(starter_folder: Path, lesson: Path) -> Callable[..., AnswerRecipe]:
+    """Makes a recipe of 12 steps from the tiny starter over the lesson; keyword arguments replace its fields."""
     from chartsight.training.recipe import AnswerRecipe
 
-    chosen = {
+    usual = {
         "name": "tiny-taught",
-        "base": str(base),
+        "base": str(starter_folder),
         "questions": str(lesson / "questions.parquet"),
         "steps": 12,
         "rows_per_step": 4,
@@ -105,27 +106,27 @@ def answer_recipe(base: Path, lesson: Path, **choices: Any) -> AnswerRecipe:
         "evaluate": {"every_steps": 4, "questions": 12},
         "seed": 5,
     }
-    return AnswerRecipe.model_validate({**chosen, **choices})
+    return lambda **choices: AnswerRecipe.model_validate({**usual, **choices})
 
 
 @pytest.fixture(scope="session")
-def taught(tmp_path_factory: pytest.TempPathFactory, starter_folder: Path, lesson: Path) -> Path:
+def taught(tmp_path_factory: pytest.TempPathFactory, answer_recipe: Callable[..., AnswerRecipe]) -> Path:
     """The folder of a finished run of `answer_recipe`: an adapter over the tiny starter."""
     from chartsight.training.run import train_answers
 
     out = tmp_path_factory.mktemp("runs") / "taught"
-    train_answers(answer_recipe(starter_folder, lesson), out, quiet=True)
+    train_answers(answer_recipe(), out, quiet=True)
     return out
 
 
 @pytest.fixture(scope="session")
-def speaker(tmp_path_factory: pytest.TempPathFactory, starter_folder: Path, lesson: Path) -> Path:
+def speaker(tmp_path_factory: pytest.TempPathFactory, answer_recipe: Callable[..., AnswerRecipe]) -> Path:
     """A run with whole weights, long enough to answer each kind of question in its own words and to stop."""
     from chartsight.training.run import train_answers
 
     out = tmp_path_factory.mktemp("runs") / "speaker"
     recipe = answer_recipe(
-        starter_folder, lesson, steps=200, branches_per_row=16, train={"language_model": "full"},
+        steps=200, branches_per_row=16, train={"language_model": "full"},
         learning_rates={"language_model": 5e-3, "projector": 5e-3}, evaluate={"every_steps": 200, "questions": 12},
     )  # fmt: skip
     train_answers(recipe, out, quiet=True)

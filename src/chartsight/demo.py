@@ -1,7 +1,7 @@
 """`make demo`: the whole mission in one command, in plain words, with the command line of every step.
 
 A hospital appears, a model learns to look, three models and a text-only twin are compared, and three questions are
-answered with film, query and answer. With `--open-data` the records and the films are real; everything else is the same.
+answered with film, query and answer. With `--open-data` records and films are real; everything else is the same.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def open_data_steps(out: Path, data: Path) -> list[tuple[str, list[str]]]:
     record, questions = out / "record.duckdb", out / "questions.parquet"
     films: list[str] = []
     for folder, table in (
-        ("nih-cxr14-sample", "labels.csv"), ("kermany-pneumonia-subset", "labels.csv"), ("hannover-covid-cxr", "data.csv"),
+        ("nih-cxr14-sample", "labels.csv"),
+        ("kermany-pneumonia-subset", "labels.csv"),
+        ("hannover-covid-cxr", "data.csv"),
     ):  # fmt: skip
         films += ["--films", f"{data / folder}", "--labels", f"{data / folder / table}", "--terms", "open"]
     return [
@@ -80,12 +82,12 @@ def learning_steps(recipes: str, out: Path) -> list[tuple[str, list[str]]]:
             ["train", f"recipes/{recipes}/fine-tune.yaml", f"{out}/tuned"],
         ),
         (
-            "Its text-only twin learns the same answers without ever seeing a film: what can be guessed, it will guess.",
+            "Its text-only twin learns the same answers without ever seeing a film: what can be guessed, it guesses.",
             ["train", f"recipes/{recipes}/twin.yaml", f"{out}/twin"],
         ),
         (
-            "Three models and the twin answer the same questions about test patients, with the right film, with another "
-            "patient's film, and with a blank one.",
+            "Three models and the twin answer the same questions about test patients, with the right film, with "
+            "another patient's film, and with a blank one.",
             ["compare", f"recipes/{recipes}/compare.yaml", f"{out}/report"],
         ),
     ]

@@ -241,7 +241,7 @@ def _find_columns(folder: FilmFolder, header: Sequence[str]) -> dict[Role, int]:
         given = folder.columns.get(role)
         if given is not None:
             if given not in places:
-                raise RecordError("wrong-header", folder.labels, f"no column {given}", ", ".join(places))
+                raise RecordError("wrong-header", folder.labels, f"no column {given}", "a name of its first line")
             columns[role] = places[given]
             continue
         found = next((plain[name] for name in names if name in plain), None)
@@ -252,8 +252,10 @@ def _find_columns(folder: FilmFolder, header: Sequence[str]) -> dict[Role, int]:
         raise RecordError("unknown-role", folder.labels, f"unknown role {', '.join(unknown)}", ", ".join(COLUMN_NAMES))
     for role in ("image", "patient"):
         if role not in columns:
+            # Where no column has a known name the first line may be a patient's: it is not shown.
+            among = f"among {', '.join(name.strip() for name in header[:12])}" if columns else "in the first line"
             raise RecordError(
-                "wrong-header", folder.labels, f"no column for the {role} among {', '.join(list(places)[:12])}",
+                "wrong-header", folder.labels, f"no column for the {role} {among}",
                 f"one of {', '.join(COLUMN_NAMES[role])}", f"name it: --columns {role}=COLUMN",
             )  # fmt: skip
     return columns

@@ -83,6 +83,11 @@ def check_header(path: Path, found: Sequence[str], expected: Iterable[str]) -> l
     by_lower = {name.lower(): name for name in expected}
     lower = [name.strip().lower() for name in found]
     missing = [name for key, name in by_lower.items() if key not in lower]
+    if len(missing) == len(by_lower):  # most likely the first line is a patient's: it is not shown
+        raise RecordError(
+            "wrong-header", path, "the first line holds none of the table's columns; the header may be missing",
+            f"{len(by_lower)} columns" if len(by_lower) > 16 else ",".join(by_lower.values()),
+        )  # fmt: skip
     unexpected = [name for name, key in zip(found, lower, strict=True) if key not in by_lower]
     if missing or unexpected or len(set(lower)) < len(lower):
         parts = [f"missing {', '.join(missing)}"] if missing else []

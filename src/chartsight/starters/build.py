@@ -39,8 +39,8 @@ RECIPES = Path(__file__).parents[3] / "recipes" / "starters"
 MODELS = Path(__file__).parents[1] / "models"
 STAND_IN = {
     "starter": (
-        "Stand-in for baseline LLaVA: 4.6 million parameters, taught on drawn scenes of shapes, places and counts only; "
-        "it has never seen a chest film."
+        "Stand-in for baseline LLaVA: 4.6 million parameters, taught on drawn scenes of shapes, places and counts "
+        "only; it has never seen a chest film."
     ),
     "starter-med": (
         "Stand-in for LLaVA-Med: the starter continued on films, reports and instructions of another synthetic "

@@ -39,8 +39,9 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
         """Open the writers; forget what lies past the step that is resumed."""
         from torch.utils.tensorboard import SummaryWriter
 
-        kept = self.metrics.read_text("utf-8").splitlines() if self.metrics.is_file() else []
-        kept = [line for line in kept if json.loads(line)["step"] <= state.global_step]
+        lines = self.metrics.read_text("utf-8").splitlines(keepends=True) if self.metrics.is_file() else []
+        whole = [line.strip() for line in lines if line.endswith("\n")]  # a kill may have cut off the last one
+        kept = [line for line in whole if json.loads(line)["step"] <= state.global_step]
         self.metrics.write_text("".join(f"{line}\n" for line in kept), "utf-8")
         self.started = time.perf_counter() - (json.loads(kept[-1])["seconds"] if kept else 0.0)
         self.writer = SummaryWriter(str(self.tensorboard), purge_step=state.global_step)

@@ -25,7 +25,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments, set_seed
 
 from chartsight.errors import CheckpointError, OutputError, QuestionError, RecipeError
 from chartsight.evaluation.metrics import correct
@@ -75,8 +75,7 @@ def train_answers(
     vlm = load_vlm(recipe.base)
     terms, pairing = _inherited(vlm, train)
     run.terms, run.pairing = terms, pairing
-    _prepare_folder(recipe, out, resume=resume, force=force)
-    run.write(out, status="running")
+    _check_folder(recipe, out, resume=resume, force=force)
     set_seed(recipe.seed)
     # PEFT asks transformers for a renamed property; nothing a user could do about it.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
@@ -89,12 +88,15 @@ def train_answers(
         [build_example(question) for question in train],
         vlm.prompts, film=recipe.film, branches_per_row=recipe.branches_per_row, seed=recipe.seed,
     )  # fmt: skip
+    # Only now, when everything was read: a run that never began leaves nothing behind, and removes nothing.
+    _make_folder(recipe, out, resume=resume)
+    run.write(out, status="running")
     tower = vlm.model.model.vision_tower
     learner = _with_trainable_parts(vlm, recipe, swap_tower=isinstance(inputs, TowerFeatures))
     progress = TrainingProgress(out / "metrics.jsonl", out / "tensorboard", recipe.steps, quiet=quiet)
     trainer = FilmTrainer(recipe, out, vlm, learner, rows, valid, inputs, progress)
     started = time.perf_counter()
-    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(out) if resume else None)
+    trainer.learn(_last_whole_checkpoint(out) if resume else None)
 
     if isinstance(inputs, TowerFeatures):
         _language_part(learner).vision_tower = tower
@@ -162,7 +164,9 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
             load_best_model_at_end=True,
             metric_for_best_model="eval_accuracy",
             greater_is_better=True,
-            logging_steps=10,
+            # A logged loss is the mean since the last one; a resumed run must find the same beginning.
+            logging_steps=math.gcd(10, recipe.evaluate.every_steps),
+            restore_callback_states_from_checkpoint=True,  # the patience that was used up
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
@@ -185,6 +189,18 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         for callback in list(self.callback_handler.callbacks):
             if type(callback).__name__ in {"PrinterCallback", "ProgressCallback"}:
                 self.remove_callback(callback)
+
+    def learn(self, checkpoint: Path | None) -> None:
+        """Train, from a checkpoint on when there is one, and take the best weights."""
+        if checkpoint is not None:
+            state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+            # Of a checkpoint at the end `train` would make one step too many.
+            if state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"]:
+                self.state = state
+                if state.best_model_checkpoint is not None:
+                    self._load_best_model()
+                return
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
     def collate(self, rows: Sequence[FilmRow]) -> dict[str, Any]:
         """A batch as the keyword arguments of `compute_loss`."""
@@ -283,8 +299,8 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         by_type = {f"eval_accuracy_{kind}": sum(each) / len(each) for kind, each in sorted(right.items())}
         return {"eval_accuracy": sum(every) / len(every), **by_type}
 
-    # Checkpoints hold exactly the weights that learn, under their own names, and load strictly: the default loader takes
-    # a whole LLaVA's own file for a stranger's (old key names) and goes on with a warning.
+    # Checkpoints hold exactly the weights that learn, under their own names, and load strictly: the default loader
+    # takes a whole LLaVA's own file for a stranger's (old key names) and goes on with a warning.
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
@@ -306,7 +322,9 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
                 parameter.copy_(stored[name])
 
     def _load_best_model(self) -> None:
-        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+        # Its name alone: the path is that of the folder before it was moved.
+        best = Path(str(self.state.best_model_checkpoint)).name
+        self._load_from_checkpoint(str(Path(self.args.output_dir) / best))
 
     def _learning(self) -> dict[str, nn.Parameter]:
         return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
@@ -357,30 +375,38 @@ def _inherited(vlm: Vlm, questions: Sequence[Question]) -> tuple[Terms, Pairing]
     return terms, pairing
 
 
-def _prepare_folder(recipe: AnswerRecipe, out: Path, *, resume: bool, force: bool) -> None:
-    resolved = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-    stored = out / "recipe.yaml"
+def _resolved(recipe: AnswerRecipe) -> str:
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _check_folder(recipe: AnswerRecipe, out: Path, *, resume: bool, force: bool) -> None:
     if resume and out.exists():
-        if not stored.is_file() or stored.read_text("utf-8") != resolved:
+        stored = out / "recipe.yaml"
+        if not stored.is_file() or stored.read_text("utf-8") != _resolved(recipe):
             raise OutputError("other-run", out, "holds a run of another recipe", "the recipe to resume")
         return
     if out.exists() and not force:
         raise OutputError("output-exists", out, "exists already", hint="--resume goes on, --force starts again")
     if out.exists() and not out.is_dir():
         raise OutputError("no-folder", out, "is a file", "a folder")
+
+
+def _make_folder(recipe: AnswerRecipe, out: Path, *, resume: bool) -> None:
+    if resume and out.exists():
+        return
     remove(out)
     out.mkdir(parents=True)
-    stored.write_text(resolved, "utf-8")
+    (out / "recipe.yaml").write_text(_resolved(recipe), "utf-8")
 
 
-def _last_whole_checkpoint(out: Path) -> str | None:
+def _last_whole_checkpoint(out: Path) -> Path | None:
     whole = []
     for folder in (out / "checkpoints").glob("checkpoint-*"):
         if (folder / COMPLETE).is_file():
             whole.append(folder)
         else:
             shutil.rmtree(folder)  # killed while it was written
-    return str(max(whole, key=lambda folder: int(folder.name.split("-")[1]))) if whole else None
+    return max(whole, key=lambda folder: int(folder.name.split("-")[1])) if whole else None
 
 
 def _films(
@@ -472,9 +498,12 @@ def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, out: Path) -> None:
         learner.save_pretrained(folder, safe_serialization=True)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template, full of blanks
         name = base.name if shipped else os.path.relpath(base.resolve(), folder.resolve())
-        # PEFT notes where the base was; that path means nothing elsewhere, the card's name and fingerprint do.
+        # PEFT notes where the base was. That path means nothing elsewhere, and would make the same adapter, learned in
+        # another folder, another fingerprint; what the base must be says its own.
         config = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-        write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": name})
+        write_json(
+            folder / "adapter_config.json", {**config, "base_model_name_or_path": f"chartsight:{vlm.fingerprint}"}
+        )
         write_json(folder / CARD, replace(vlm.card, base=name, base_fingerprint=vlm.fingerprint).as_dict())
     else:
         save_vlm(replace(vlm, model=learner), folder)
