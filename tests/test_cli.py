@@ -17,6 +17,7 @@ import typer
 
 from chartsight import __version__
 from chartsight.cli import app, exit_code, main, run_command
+from chartsight.demo import open_data_steps, synthetic_steps
 from chartsight.errors import ChartsightError, GateError, RecordError
 
 pytest_plugins = ["tests.fixtures_hospital"]
@@ -210,3 +211,39 @@ def test_no_colour_codes_when_piped(tmp_path: Path) -> None:
         env={**os.environ, "TERM": "xterm-256color"},
     )  # fmt: skip
     assert done.returncode == 2 and "\x1b" not in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------------------- the demo
+
+
+def parse(arguments: list[str]) -> None:
+    """Reads the arguments as the command line does, without running the verb; an unknown flag raises."""
+    command: Any = typer.main.get_command(app)
+    words = list(arguments)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context("verb", words)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [synthetic_steps(Path("demo")), open_data_steps(Path("demo-open-data"), Path("data"))],
+    ids=["synthetic", "open-data"],
+)
+def test_every_step_of_the_demo_is_on_the_command_line(steps: list[tuple[str, list[str]]]) -> None:
+    assert [words[0] for _, words in steps][-4:] == ["questions", "train", "train", "compare"]
+    made: set[str] = set()
+    for sentence, arguments in steps:
+        parse(arguments)
+        assert sentence.endswith(".")
+        made.add(arguments[2] if arguments[0] == "records" else arguments[-1] if arguments[0] != "hospital" else "")
+    assert len(made) == len(steps), "every step makes an output of its own"
+
+
+def test_the_parser_of_the_demo_sees_a_wrong_flag() -> None:
+    parse(["hospital", "out", "--patients", "3"])
+    for wrong in (["hospital", "out", "--patient", "3"], ["hospital", "out", "--patients", "x"], ["hospital"]):
+        with pytest.raises(typer.BadParameter.__mro__[2]):
+            parse(wrong)
+    with pytest.raises(KeyError):
+        parse(["hospitals", "out"])

@@ -36,7 +36,7 @@ from chartsight.schema import ATTRIBUTES, FINDING_SYNONYMS, WHOLE_FILM, Category
 Role = Literal["image", "patient", "study", "view", "sex", "age", "findings"]
 COLUMN_NAMES: Mapping[Role, tuple[str, ...]] = {  # compared without case, spaces and underscores
     "image": ("file", "filename", "image", "imageid", "imageindex", "path"),
-    "patient": ("patientid", "personid", "subjectid"),
+    "patient": ("patient", "patientid", "personid", "subjectid"),
     "study": ("studyid",),
     "view": ("view", "projection", "viewposition"),
     "sex": ("sex", "gender", "patientsex", "patientgender"),
