@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chartsight.answers import AnswerStore, answer_key
-from chartsight.errors import ChartsightError, QuestionError
+from chartsight.errors import ChartsightError, FilmError, OutputError, QuestionError
 from chartsight.evaluation.normaliser import ParsedAnswer, parse_answer
 from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex, read_film_index
@@ -98,10 +98,16 @@ def predict_questions(
         "model": fingerprint(model_folder(model)), "questions": hashlib.sha256(questions.read_bytes()).hexdigest()
         if questions.is_file() else None, "condition": condition, "split": split, "seed": seed, "limit": limit,
     }  # fmt: skip
-    if out.is_file() and not force:
+    store_path = out.with_name(out.name + ".answers.jsonl")
+    if out.exists() and not force:
         sealed = read_manifest(out)
         if sealed is not None and sealed["config"] == config:
             return out
+        # A file without a manifest beside unsealed answers is our own, of a run killed between the two.
+        if sealed is not None or not store_path.exists():
+            raise OutputError(
+                "output-exists", out, "holds other predictions", hint="choose another name or pass --force"
+            )
     chosen = select_questions(read_questions(questions), split, limit, questions)
     run = Run("predict", config, seed=seed)
     run.read(questions, rows=len(chosen))
@@ -111,7 +117,7 @@ def predict_questions(
     vlm = load_vlm(model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     index = read_film_index(film_index_of(questions))
     asked = list(put_questions(chosen, condition, index, vlm, seed))
-    store = AnswerStore(out.with_name(out.name + ".answers.jsonl"))
+    store = AnswerStore(store_path)
     _answer(vlm, asked, index, store, run, quiet=quiet)
     with new_output(out, replace=out.exists()) as partial:
         _seal(partial, asked, store, vlm, condition, run.run_id)
@@ -142,8 +148,16 @@ def select_questions(questions: Sequence[Question], split: str, limit: int | Non
 def put_questions(
     questions: Sequence[Question], condition: Condition, index: FilmIndex, vlm: Vlm, seed: int
 ) -> Iterator[Asked]:
-    """Every question with the films it is shown and the key of its answer."""
-    donors = donor_films({image_id for each in questions for image_id in each.image_ids}, index, seed)
+    """Every question with the films it is shown and the key of its answer.
+
+    Raises:
+        QuestionError: A question about several films; under `shuffled`, films of one patient only.
+        FilmError: A question about a film that the index lacks.
+    """
+    image_ids = {image_id for each in questions for image_id in each.image_ids}
+    if unknown := sorted(image_ids - index.keys()):
+        raise FilmError("unknown-film", index.source, f"lacks {len(unknown)} of the films asked about: {unknown[0]}")
+    donors = donor_films(image_ids, index, seed) if condition == "shuffled" else {}
     sees = vlm.card.reads_film and condition != "question_only"
     preprocessing = vlm.card.preprocessing.digest()
     for question in questions:
