@@ -311,7 +311,7 @@ class Question:
 
     `answer` is JSON of the answer's own type: `true`, `"left lung"`, `["a", "b"]` (sorted), `3`. `allowed_answers` is
     the closed set of a choice or the vocabulary of a set, empty when open. `visual_question` is what the model reads;
-    it never names a patient or a study. `kind` is `modality/scope` in EHRXQA's nine kinds: `image/one`, `table/group`, ...
+    it never names a patient or a study. `kind` is `modality/scope` in EHRXQA's nine kinds: `image/one`, ...
     """
 
     question_id: str
