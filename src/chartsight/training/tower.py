@@ -106,6 +106,10 @@ def train_tower(
     kept = np.array([image_id in cache for image_id in targets.image_ids])
     for image_id, reason in sorted(cache.failed.items()):
         run.drop("unreadable film", image_id, row=reason)
+    if kept.sum() < 2:
+        raise QuestionError(
+            "too-few-films", recipe.targets, f"{kept.sum()} of its films can be read", "two: to learn, and to check"
+        )
     targets = Targets(tuple(np.array(targets.image_ids)[kept].tolist()), targets.labels, targets.values[kept])
     tower = vlm.model.model.vision_tower
     lines = _fit(recipe, tower, targets, cache, preprocessing, quiet=quiet)
@@ -135,7 +139,10 @@ def _fit(
     n_valid = max(1, round(len(films) * recipe.valid_share))
     valid, train = order[:n_valid], order[n_valid:]
     head = LabelHead(tower.config.hidden_size, len(targets.labels))  # type: ignore[union-attr, arg-type]
-    prevalence = np.nanmean(targets.values[train], axis=0).clip(0.01, 0.99)
+    counts = (~np.isnan(targets.values[train])).sum(axis=0)
+    shares = np.nansum(targets.values[train], axis=0) / counts.clip(min=1)
+    # A label that only valid films know starts undecided.
+    prevalence = np.where(counts > 0, shares, 0.5).astype(np.float32).clip(0.01, 0.99)
     head.bias.data = torch.from_numpy(np.log(prevalence / (1 - prevalence)).astype(np.float32))
     tower.requires_grad_(True).train()
     parameters = [*tower.parameters(), *head.parameters()]
