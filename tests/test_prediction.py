@@ -97,7 +97,8 @@ def test_twice_the_same_but_for_the_clock(full: Path, speaker: Path, questions_f
 
 def test_a_sealed_file_of_the_same_run_is_left_as_it_is(full: Path, speaker: Path, questions_file: Path) -> None:
     before = full.read_bytes()
-    assert predict_questions(speaker, questions_file, full, split="valid", quiet=True) == full
+    for force in (False, True):
+        assert predict_questions(speaker, questions_file, full, split="valid", force=force, quiet=True) == full
     assert full.read_bytes() == before
 
 

@@ -99,12 +99,12 @@ def predict_questions(
         if questions.is_file() else None, "condition": condition, "split": split, "seed": seed, "limit": limit,
     }  # fmt: skip
     store_path = out.with_name(out.name + ".answers.jsonl")
-    if out.exists() and not force:
+    if out.exists():
         sealed = read_manifest(out)
         if sealed is not None and sealed["config"] == config:
             return out
         # A file without a manifest beside unsealed answers is our own, of a run killed between the two.
-        if sealed is not None or not store_path.exists():
+        if not force and (sealed is not None or not store_path.exists()):
             raise OutputError(
                 "output-exists", out, "holds other predictions", hint="choose another name or pass --force"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -59,7 +60,8 @@ def compare(
     if predict is None:
         from chartsight.prediction import predict_questions
 
-        predict = predict_questions
+        # The folder is the comparison's own: answers of a model that was taught again since are replaced.
+        predict = functools.partial(predict_questions, force=True)
     predictions = _open_folder(out, force)
     run = Run("compare", recipe.model_dump(mode="json"), recipe.seed)
     run.read(recipe.questions)
