@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from benchmarks.first_light import END, START, Figure, render_markdown, speed, split_page, write_section
+
 from chartsight.errors import ChartsightError
 
 FIGURES = [Figure("draw films, 1 process", 12.34, "films/s", "46 films"), Figure("import", 412751.2, "rows/s", "demo")]
