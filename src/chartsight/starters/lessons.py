@@ -44,7 +44,8 @@ def write_scene_lesson(out: Path, *, scenes: int, seed: int, quiet: bool = False
             Image.fromarray(scene.pixels).save(path)
             digest = hashlib.sha256(scene.pixels.tobytes()).hexdigest()
             side = scene.pixels.shape[0]
-            films.append(IndexedFilm(image_id, index, index, None, out / "films" / path.name, side, side, digest))
+            stands = out.absolute() / "films" / path.name
+            films.append(IndexedFilm(image_id, index, index, None, stands, side, side, digest))
             present = present_labels(scene.drawn)
             targets += [(image_id, label, float(label in present)) for label in labels]
             split: Split = "valid" if index % 40 == 0 else "train"
@@ -106,8 +107,8 @@ def caption_of_report(report: str) -> str:
     """The report's FINDINGS (else IMPRESSION) in one line, at most 60 words; empty when it has neither."""
     for section in ("FINDINGS:", "IMPRESSION:"):
         _, found, after = report.partition(section)
-        if found:
-            body = after.split("IMPRESSION:")[0] if section == "FINDINGS:" else after
+        body = after.split("IMPRESSION:")[0] if section == "FINDINGS:" else after
+        if found and body.strip():
             return " ".join(body.split()[:60]).lower()
     return ""
 
