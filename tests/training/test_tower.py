@@ -20,7 +20,14 @@ from torch import Tensor
 from chartsight.errors import OutputError, QuestionError
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.training.recipe import TowerRecipe
-from chartsight.training.tower import _shifted, area_under_roc, read_targets, train_tower, write_targets
+from chartsight.training.tower import (
+    _shifted,
+    area_under_roc,
+    read_targets,
+    split_patients,
+    train_tower,
+    write_targets,
+)
 from chartsight.vlm.checkpoint import load_vlm, read_card
 
 Recipes = Callable[..., TowerRecipe]
@@ -175,3 +182,14 @@ def test_mistakes_are_one_line_and_leave_nothing(tower_recipe: Recipes, blobs: P
     with pytest.raises(QuestionError, match="film"):
         train_tower(tower_recipe(targets=tmp_path / "none.parquet"), tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=2, max_size=40).filter(lambda each: len(set(each)) > 1), st.floats(0.05, 0.9)
+)
+def test_no_patient_teaches_and_checks(subjects: list[int], share: float) -> None:
+    patients = np.array(subjects)
+    valid, train = split_patients(patients, share, np.random.default_rng(0))
+    assert sorted([*valid, *train]) == list(range(len(subjects)))
+    assert len(valid) and len(train)
+    assert not set(patients[valid]) & set(patients[train])

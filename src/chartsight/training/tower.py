@@ -106,13 +106,15 @@ def train_tower(
     kept = np.array([image_id in cache for image_id in targets.image_ids])
     for image_id, reason in sorted(cache.failed.items()):
         run.drop("unreadable film", image_id, row=reason)
-    if kept.sum() < 2:
-        raise QuestionError(
-            "too-few-films", recipe.targets, f"{kept.sum()} of its films can be read", "two: to learn, and to check"
-        )
     targets = Targets(tuple(np.array(targets.image_ids)[kept].tolist()), targets.labels, targets.values[kept])
+    subjects = np.array([index[image_id].subject_id for image_id in targets.image_ids], dtype=np.int64)
+    if len(np.unique(subjects)) < 2:
+        raise QuestionError(
+            "too-few-patients", recipe.targets, f"{kept.sum()} of its films can be read, not of two patients",
+            "films of two patients: to learn, and to check",
+        )  # fmt: skip
     tower = vlm.model.model.vision_tower
-    lines = _fit(recipe, tower, targets, cache, preprocessing, quiet=quiet)
+    lines = _fit(recipe, tower, targets, subjects, cache, preprocessing, quiet=quiet)
     with new_output(out, replace=force) as partial:
         partial.mkdir()
         card = replace(vlm.card, name=recipe.name, description=recipe.description)
@@ -127,6 +129,7 @@ def _fit(
     recipe: TowerRecipe,
     tower: nn.Module,
     targets: Targets,
+    subjects: NDArray[np.int64],
     cache: FilmCache,
     preprocessing: FilmPreprocessing,
     *,
@@ -135,9 +138,7 @@ def _fit(
     random = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
     films = cache.gather(targets.image_ids)
-    order = random.permutation(len(films))
-    n_valid = max(1, round(len(films) * recipe.valid_share))
-    valid, train = order[:n_valid], order[n_valid:]
+    valid, train = split_patients(subjects, recipe.valid_share, random)
     head = LabelHead(tower.config.hidden_size, len(targets.labels))  # type: ignore[union-attr, arg-type]
     counts = (~np.isnan(targets.values[train])).sum(axis=0)
     shares = np.nansum(targets.values[train], axis=0) / counts.clip(min=1)
@@ -186,6 +187,22 @@ def _fit(
             print(f"epoch {epoch + 1}: loss {line['loss']}, valid AUROC {line['valid_auroc']}", flush=True)
     tower.eval()
     return lines
+
+
+def split_patients(
+    subjects: NDArray[np.int64], valid_share: float, random: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the valid films and of the train films: no patient has films on both sides.
+
+    Args:
+        subjects: [films], at least two different ones.
+        valid_share: Of the patients; at least one goes to each side.
+        random: Draws the patients.
+    """
+    patients = random.permutation(np.unique(subjects))
+    n_valid = min(max(1, round(len(patients) * valid_share)), len(patients) - 1)
+    is_valid = np.isin(subjects, patients[:n_valid])
+    return np.flatnonzero(is_valid), np.flatnonzero(~is_valid)
 
 
 def _shifted(films: NDArray[np.uint8], most: int, random: np.random.Generator) -> NDArray[np.uint8]:
