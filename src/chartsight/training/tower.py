@@ -103,7 +103,7 @@ def train_tower(
         index.films(targets.image_ids), preprocessing.size_px, cache_folder or default_cache_folder(),
         fill=preprocessing.fill, quiet=quiet,
     )  # fmt: skip
-    kept = np.array([image_id in cache for image_id in targets.image_ids])
+    kept = np.array([image_id in cache for image_id in targets.image_ids], dtype=bool)
     for image_id, reason in sorted(cache.failed.items()):
         run.drop("unreadable film", image_id, row=reason)
     targets = Targets(tuple(np.array(targets.image_ids)[kept].tolist()), targets.labels, targets.values[kept])
