@@ -503,3 +503,19 @@ def test_a_full_disk(
     arguments = work_on(verb, out, tiny_hospital, tiny_record)
     done = subprocess.run([sys.executable, "-m", "chartsight", *arguments], capture_output=True, text=True, timeout=60)
     assert_disk_full(done, out)
+
+
+def test_a_disk_that_fills_up_while_learning(
+    small_disk: Callable[[int], Path], tmp_path: Path, starter_folder: Path, lesson: Path
+) -> None:
+    """safetensors says so in words only; what is whole of the run stays, and goes on when there is space again."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: tiny\nbase: {starter_folder}\nquestions: {lesson / 'questions.parquet'}\nsteps: 2\n"
+        "train: {language_model: full}\nevaluate: {every_steps: 1, questions: 4}\n"
+    )
+    arguments = ["train", str(recipe), str(small_disk(60) / "run"), "-q"]
+    done = subprocess.run([sys.executable, "-m", "chartsight", *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -15,6 +15,7 @@ from chartsight import __version__
 from chartsight.errors import ChartsightError, OutputError
 from chartsight.runs import (
     Run,
+    check_apart,
     disk_full,
     machine,
     manifest_path,
@@ -70,15 +71,46 @@ def test_replacing_keeps_the_old_output_until_the_new_one_is_whole(tmp_path: Pat
         out.write_text("old")
     else:
         out.mkdir()
-        (out / "old").write_text("old")
+        (out / "run.json").write_text("old")
     before = everything(tmp_path)
     with pytest.raises(ValueError), new_output(out, replace=True) as partial:
         partial.write_text("half")
         raise ValueError
     assert everything(tmp_path) == before
     with new_output(out, replace=True) as partial:
-        partial.write_text("new")
-    assert out.read_text() == "new" and everything(tmp_path) == ["out"]
+        if kind == "folder":
+            partial.mkdir()
+        (partial / "new" if kind == "folder" else partial).write_text("new")
+    assert everything(tmp_path) == (["out"] if kind == "file" else ["out", "out/new"])
+
+
+def test_replacing_never_removes_a_folder_of_something_else(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="a folder of something else"), new_output(out, replace=True):
+        pytest.fail("the block ran")
+    (out / "run.json").write_text("{}")
+    with pytest.raises(OutputError, match="is a folder; expected a file"), new_output(out, replace=True) as partial:
+        partial.write_text("a file over a folder")
+    assert everything(tmp_path) == ["out", "out/run.json", "out/thesis.txt"]
+
+
+@pytest.mark.parametrize("name", [".", "/", "..", "x" * 250])
+def test_an_output_that_cannot_be_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError) as caught, new_output(Path(name), replace=True) as partial:
+        partial.mkdir()
+    assert caught.value.code in {"no-name", "not-writable"}
+
+
+def test_an_output_is_never_its_own_input(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    check_apart(tmp_path / "out", tmp_path / "in")
+    check_apart(tmp_path / "in" / "out", tmp_path / "in")
+    for out in (tmp_path, tmp_path / "in"):
+        with pytest.raises(OutputError, match="is or holds the input"):
+            check_apart(out, tmp_path / "in")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -227,6 +259,13 @@ def test_a_newer_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as caught:
         read_manifest(tmp_path)
     assert caught.value.code == "newer-schema" and "upgrade" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["garbage", "", "[1]"])
+def test_a_manifest_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(OutputError, match="is no manifest"):
+        read_manifest(tmp_path)
 
 
 def test_run_ids_are_unique() -> None:

@@ -349,7 +349,7 @@ def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
         call: The whole work.
         as_json: Print the five facts of a mistake on standard output besides the line on standard error.
     """
-    from chartsight.runs import DISK_FULL, disk_full
+    from chartsight.runs import disk_full, is_disk_full
 
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
@@ -364,10 +364,10 @@ def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
     except ClickException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         mistake = ChartsightError("bad-option", "command line", message.rstrip("."), hint="see --help")
-    except OSError as error:
-        if error.errno not in DISK_FULL:
+    except Exception as error:
+        if not is_disk_full(error):
             raise
-        mistake = disk_full(Path(error.filename or "output"))
+        mistake = disk_full(Path(getattr(error, "filename", None) or "output"))
     else:
         return result if isinstance(result, int) else 0
     if as_json:

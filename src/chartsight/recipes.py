@@ -7,22 +7,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chartsight.errors import RecipeError
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 R = TypeVar("R", bound="Recipe")
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what torch and numpy both take
 
 
 class Recipe(BaseModel):
     """A run as one typed value. Paths in it are relative to the working directory, as on the command line."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def read_recipe(kind: type[R], path: Path, overrides: Mapping[str, Any] | None = None) -> R:

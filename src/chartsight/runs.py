@@ -31,6 +31,14 @@ from chartsight.errors import OutputError
 from chartsight.schema import SCHEMA_VERSION, Pairing, Terms
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL_WORDS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "os error 28)",
+    "failed to offload data block",
+)
+MARKS_OF_OURS = ("run.json", "chartsight.json", "films.json")  # of a run, a model, a film cache
 RECORDED_PACKAGES = ("duckdb", "numpy", "peft", "pillow", "pyarrow", "torch", "transformers")
 
 
@@ -40,14 +48,18 @@ def new_output(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     Args:
         path: The file or folder to appear. The block creates it (a folder: `partial.mkdir()`).
-        replace: Replace an existing output instead of refusing it.
+        replace: Replace an existing output instead of refusing it; never a folder that chartsight did not make, and
+            never a folder by a file.
 
     Raises:
         OutputError: `path` exists, its parent is no folder or may not be written, or the disk fills up on the way.
     """
     path = Path(path)
-    if path.exists() and not replace:
+    if os.path.lexists(path) and not replace:
         raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")
+    if not path.name or path.name == "..":
+        raise OutputError("no-name", path, "has no name of its own", "the name of a new file or folder")
+    check_replaceable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -57,15 +69,24 @@ def new_output(path: Path, *, replace: bool = False) -> Iterator[Path]:
     if not os.access(path.parent, os.W_OK):
         raise OutputError("not-writable", path.parent, "may not be written", hint="choose another folder")
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    remove(partial)
+    try:
+        remove(partial)
+    except OSError as error:
+        raise OutputError("not-writable", path, error.strerror or "cannot be made", "a shorter name") from error
     try:
         yield partial
+        if path.is_dir() and not partial.is_dir():
+            raise OutputError("output-exists", path, "is a folder", "a file, or nothing", "choose another name")
         if replace:
             remove(path)
         partial.rename(path)
-    except OSError as error:
-        if error.errno in DISK_FULL:
+    except Exception as error:
+        if is_disk_full(error):
             raise disk_full(path) from error
+        if not isinstance(error, OSError):
+            raise
+        if not path.parent.is_dir() or Path(error.filename or "").name == partial.name:
+            raise OutputError("not-writable", path, error.strerror or "cannot be made") from error
         raise
     finally:
         remove(partial)
@@ -88,15 +109,45 @@ def removed_on_failure(*outputs: Path) -> Iterator[None]:
     except BaseException as error:
         for output in outputs:
             remove(output)
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if is_disk_full(error):
             raise disk_full(outputs[0]) from error
         raise
+
+
+def check_replaceable(path: Path) -> None:
+    """Nothing, when `path` is free, a file, an empty folder, or a folder that chartsight made.
+
+    Raises:
+        OutputError: It is a folder of something else, which no --force removes.
+    """
+    if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
+        if any((path / mark).is_file() for mark in MARKS_OF_OURS):
+            return
+        raise OutputError("output-exists", path, "is a folder of something else", hint="choose another name")
+
+
+def check_apart(output: Path, *inputs: Path) -> None:
+    """Nothing, when writing `output` leaves the inputs as they are.
+
+    Raises:
+        OutputError: `output` is one of them, or a folder that holds one.
+    """
+    for each in inputs:
+        if each.resolve().is_relative_to(output.resolve()):
+            raise OutputError("output-is-input", output, f"is or holds the input {each}", "a place of its own")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the disk or a quota ended the work; safetensors, DuckDB and torch say so in words only."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return True
+    return any(words in str(error) for words in DISK_FULL_WORDS)
 
 
 def disk_full(path: Path) -> OutputError:
     """The one line for a full disk; nothing half-written is left behind."""
     return OutputError(
-        "disk-full", path, "the disk is full or a quota is reached", hint="free some space; nothing was written"
+        "disk-full", path, "the disk is full or a quota is reached", hint="free some space and try again"
     )
 
 
@@ -199,14 +250,22 @@ def now() -> str:
 
 
 def read_manifest(output: Path) -> dict[str, Any] | None:
-    """The manifest of an output, or None when it has none."""
+    """The manifest of an output, or None when it has none.
+
+    Raises:
+        OutputError: It is no JSON, or a newer chartsight wrote it.
+    """
     path = manifest_path(output)
     if not path.is_file():
         return None
-    manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if manifest.get("schema_version", 0) > SCHEMA_VERSION:
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        version = manifest.get("schema_version", 0)
+    except (ValueError, AttributeError) as error:
+        raise OutputError("no-manifest", path, "is no manifest", "the JSON of a run", "remove it") from error
+    if version > SCHEMA_VERSION:
         raise OutputError(
-            "newer-schema", path, f"schema_version {manifest['schema_version']}", f"at most {SCHEMA_VERSION}",
+            "newer-schema", path, f"schema_version {version}", f"at most {SCHEMA_VERSION}",
             "upgrade chartsight",
         )  # fmt: skip
     return manifest

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from chartsight.errors import RecipeError
-from chartsight.recipes import Recipe, read_recipe
+from chartsight.recipes import Recipe, Seed, read_recipe
 from chartsight.schema import Condition, Split
 
 Role = Literal["baseline", "medical", "tuned", "twin", "other"]
@@ -83,7 +83,7 @@ class CompareRecipe(Recipe):
     models: tuple[ComparedModel, ...]
     conditions: tuple[Condition, ...] = ("full", "shuffled", "blank")
     bootstrap: int = Field(default=10_000, ge=100)
-    seed: int = 7
+    seed: Seed = 7
     limit: int | None = Field(default=None, ge=1)
     title: str = "Does the model look?"
 

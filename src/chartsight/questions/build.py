@@ -26,7 +26,7 @@ from chartsight.questions.gold import Answers, Ask, answer_ask, enumerate_asks, 
 from chartsight.questions.labels import FilmLabels, LabelledFilm, Unmentioned, read_film_labels
 from chartsight.questions.splits import assign_splits, check_splits
 from chartsight.questions.templates import Family, Template, TemplateSet, read_templates
-from chartsight.runs import Run, removed_on_failure
+from chartsight.runs import Run, check_apart, removed_on_failure
 from chartsight.schema import SPLITS, Pairing, Question, Split, Terms, strictest_pairing, strictest_terms
 
 MOST_OVER_WEIGHT = 3.0  # where plain questions run out, compound ones may not take all of their place
@@ -95,6 +95,8 @@ class QuestionConfig:
         for name in ("per_film", "min_support", "most_fillings"):
             if getattr(self, name) < 1:
                 raise QuestionError("bad-number", name, str(getattr(self, name)), "at least 1")
+        if self.seed < 0:
+            raise QuestionError("bad-number", "seed", str(self.seed), "0 or more")
         for name, known in (("unmentioned", ("absent", "unknown")), ("uncertain", ("drop",))):
             if getattr(self, name) not in known:
                 raise QuestionError("bad-choice", name, str(getattr(self, name)), " or ".join(known))
@@ -123,6 +125,7 @@ def build_questions(
     config = config or QuestionConfig()
     record, out = Path(record), Path(out)
     templates = read_templates(config.templates)
+    check_apart(out, record)
     with open_record(record) as opened:
         terms, pairing = opened.terms, opened.pairing
         labels = read_film_labels(

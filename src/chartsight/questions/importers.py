@@ -24,7 +24,7 @@ from chartsight.progress import track
 from chartsight.questions.data_card import build_data_card
 from chartsight.questions.files import write_questions
 from chartsight.questions.splits import assign_splits, check_splits
-from chartsight.runs import Run, remove, removed_on_failure
+from chartsight.runs import Run, check_apart, remove, removed_on_failure
 from chartsight.schema import ANSWER_TYPES, SPLITS, TERMS, AnswerType, Question, Split, Terms
 
 SPLIT_NAMES: Mapping[str, Split] = {
@@ -99,13 +99,16 @@ def import_questions(
         GateError: The file's own splits share a patient or an image.
     """
     file, out = Path(file), Path(out)
-    films_path = out.with_name(f"{out.stem}.films.parquet")
     if format != "jsonl":
         raise QuestionError("unknown-format", "format", str(format), "jsonl")
     if terms not in TERMS:
         raise QuestionError("unknown-terms", "terms", str(terms), "one of " + ", ".join(TERMS))
     if not file.is_file():
         raise QuestionError("missing-file", file, "no such file", "JSON Lines of image, question and answer")
+    if not out.name or out.is_dir():
+        raise OutputError("output-exists", out, "is a folder", "the name of a new file")
+    check_apart(out, file)
+    films_path = out.with_name(f"{out.stem}.films.parquet")
     for path in (out, films_path):
         if path.exists() and not force:
             raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")

@@ -21,7 +21,7 @@ from chartsight.records.meds import read_chartevents
 from chartsight.records.mimiciv import read_mimiciv, read_notes
 from chartsight.records.sources import RecordSources, detect_pairing, detect_terms
 from chartsight.records.sql import count_rows, create_table, insert_rows, literal
-from chartsight.runs import Run, disk_full, new_output, remove, removed_on_failure
+from chartsight.runs import Run, check_apart, new_output, remove, removed_on_failure
 from chartsight.schema import (
     HOSP_TABLES,
     ICU_TABLES,
@@ -34,7 +34,7 @@ from chartsight.schema import (
     strictest_terms,
 )  # fmt: skip
 
-FULL_DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "failed to offload data block")
+MOST_MEMORY_GIB = 1_000_000  # DuckDB does not read larger numbers
 
 
 def build_record(
@@ -57,6 +57,11 @@ def build_record(
     """
     out = Path(out)
     sources.check()
+    if not 0 < memory_limit_gib <= MOST_MEMORY_GIB:
+        raise RecordError("bad-memory", "memory_limit", f"{memory_limit_gib:g} GiB", f"at most {MOST_MEMORY_GIB:,}")
+    check_apart(out, *sources.folders().values())
+    for folder in sources.film_folders:
+        check_apart(out, folder.folder, folder.labels)
     terms, pairing = inherited_terms(sources), inherited_pairing(sources)
     config = asdict(sources)
     config["film_folders"] = [{**asdict(folder), "columns": dict(folder.columns)} for folder in sources.film_folders]
@@ -71,8 +76,6 @@ def build_record(
                 _fill(connection, sources, run, quiet=quiet)
                 connection.execute("CHECKPOINT")
         except duckdb.Error as error:
-            if any(words in str(error) for words in FULL_DISK_WORDS):
-                raise disk_full(out) from error
             if isinstance(error, duckdb.OutOfMemoryException):
                 raise RecordError(
                     "out-of-memory", out, f"{memory_limit_gib:g} GiB are too few", hint="raise --memory-limit"

@@ -15,6 +15,7 @@ Two images are one patient's if the CSV says so, or if their bytes are equal: no
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -145,7 +146,7 @@ def read_film_folder(folder: FilmFolder, run: Run, *, quiet: bool) -> list[Folde
     rows = _read_csv(folder.labels)
     columns = _find_columns(folder, rows[0])
     body = rows[1:]
-    states = _states(folder, columns, rows)
+    states = _states(folder, columns, rows, run)
     files = _Files(folder.folder)
     listed: list[tuple[int, Path]] = []
     seen: set[Path] = set()
@@ -216,7 +217,7 @@ def _read_csv(path: Path) -> list[list[str]]:
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        rows = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter) if row]
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except csv.Error as error:
         raise RecordError("no-csv", path, "is no CSV", "a CSV with one row an image") from error
     if not rows:
@@ -274,7 +275,7 @@ def _attribute(name: str, declared: Iterable[str]) -> str | None:
 
 
 def _states(
-    folder: FilmFolder, columns: Mapping[Role, int], rows: Sequence[Sequence[str]]
+    folder: FilmFolder, columns: Mapping[Role, int], rows: Sequence[Sequence[str]], run: Run
 ) -> list[Mapping[str, str] | str]:
     """attribute → state for every row after the header, or why the row cannot be used."""
     declared = _declared(folder)
@@ -285,8 +286,15 @@ def _states(
         try:
             by_place[place] = _attribute(name, declared)
         except KeyError:
-            continue
+            if place not in columns.values() and _looks_like_a_finding(place, rows[1:]):
+                run.drop("column of 1 and 0 that is no known finding", folder.labels, name.strip()[:60])
     return [_column_states(row, by_place, rows[0]) for row in rows[1:]]
+
+
+def _looks_like_a_finding(place: int, body: Sequence[Sequence[str]]) -> bool:
+    """Whether a column holds states and nothing else, and says "present" of some film."""
+    values = {row[place].strip() for row in body if place < len(row)} - {""}
+    return values <= _CELL_STATES.keys() and any(_CELL_STATES[value] == "present" for value in values)
 
 
 def _listed_states(
@@ -382,13 +390,24 @@ class _Files:
         if not name:
             return None, "missing image"
         relative = Path(name)
-        if not relative.is_absolute() and ".." not in relative.parts and (self._folder / relative).is_file():
+        if not relative.is_absolute() and ".." not in relative.parts and self._is_file(relative):
             return relative, ""
-        matches = self._by_name.get(relative.name, [])
-        below = [path for path in matches if path.as_posix().endswith(relative.as_posix())] or matches
-        if len(below) == 1:
-            return below[0], ""
-        return None, "several images of this name" if below else "image not found"
+        matches = [path for path in self._by_name.get(relative.name, []) if _may_be(path, relative)]
+        if len(matches) == 1:
+            return matches[0], ""
+        return None, "several images of this name" if matches else "image not found"
+
+    def _is_file(self, relative: Path) -> bool:
+        try:
+            return (self._folder / relative).is_file()
+        except OSError:  # a name longer than the file system takes is no file of it
+            return False
+
+
+def _may_be(path: Path, named: Path) -> bool:
+    """Whether the folders that stand before both names agree: `b/1.png` is `x/b/1.png` and `1.png`, never `a/1.png`."""
+    ours, theirs = path.parts[-2::-1], named.parts[-2::-1]
+    return all(one == other for one, other in zip(ours, theirs, strict=False))
 
 
 # ------------------------------------------------------------------------------------- ids of images, studies, patients

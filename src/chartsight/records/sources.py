@@ -101,6 +101,8 @@ class RecordSources:
         ):
             if needing in folders and needed not in folders:
                 raise RecordError("missing-source", f"--{needing}", "is given alone", f"--{needed} beside it")
+        if self.seed < 0:
+            raise RecordError("bad-seed", "seed", str(self.seed), "0 or more")
         names = [folder.source for folder in self.film_folders]
         if len(set(names)) < len(names):
             raise RecordError("repeated-source", "--films", "two film folders have one name", "a name of its own each")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from chartsight.recipes import Recipe
+from chartsight.recipes import Recipe, Seed
 
 Part = Literal["full", "frozen"]
 
@@ -85,7 +85,7 @@ class AnswerRecipe(Recipe):
     cache_tower: bool = True
     evaluate: Evaluation = Evaluation()
     limit: int | None = Field(default=None, ge=1)
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _something_learns(self) -> AnswerRecipe:
@@ -126,4 +126,4 @@ class TowerRecipe(Recipe):
     shift_px: int = Field(default=4, ge=0)
     valid_share: float = Field(default=0.05, gt=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = 0
+    seed: Seed = 0

@@ -33,7 +33,7 @@ from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions.files import film_index_of, read_questions
-from chartsight.runs import Run, read_manifest, remove, write_json
+from chartsight.runs import Run, check_apart, check_replaceable, read_manifest, remove, write_json
 from chartsight.schema import Pairing, Question, Terms, strictest_pairing, strictest_terms
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
@@ -389,6 +389,8 @@ def _check_folder(recipe: AnswerRecipe, out: Path, *, resume: bool, force: bool)
         raise OutputError("output-exists", out, "exists already", hint="--resume goes on, --force starts again")
     if out.exists() and not out.is_dir():
         raise OutputError("no-folder", out, "is a file", "a folder")
+    check_replaceable(out)
+    check_apart(out, recipe.questions, model_folder(recipe.base))
 
 
 def _make_folder(recipe: AnswerRecipe, out: Path, *, resume: bool) -> None:
