@@ -210,3 +210,11 @@ def test_the_repository_tracks_the_recipes() -> None:
         pytest.skip("no git checkout")
     done = subprocess.run(["git", "check-ignore", *map(str, RECIPES)], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("key", ["seed=-1", "seed=4294967296", "learning_rates.projector=.inf", "weight_decay=.nan"])
+def test_numbers_that_torch_cannot_take(tmp_path: Path, key: str) -> None:
+    (tmp_path / "r.yaml").write_text("name: a\nquestions: q.parquet\n")
+    name, text = key.split("=")
+    with pytest.raises(RecipeError, match=name):
+        read_recipe(AnswerRecipe, tmp_path / "r.yaml", {name: yaml.safe_load(text)})

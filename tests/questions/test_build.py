@@ -204,3 +204,12 @@ def test_mistakes_are_one_clear_line(make_record: MakeRecord, rows: Rows, built:
     ):
         with pytest.raises(QuestionError):
             QuestionConfig(**change)  # type: ignore[arg-type]
+
+
+def test_a_record_is_never_replaced_by_its_questions(record: Path) -> None:
+    before = record.read_bytes()
+    with pytest.raises(OutputError, match="is or holds the input"):
+        build_questions(record, record, QuestionConfig(), quiet=True, force=True)
+    assert record.read_bytes() == before
+    with pytest.raises(QuestionError, match="seed: -5"):
+        QuestionConfig(seed=-5)

@@ -256,3 +256,38 @@ def test_unusual_columns_can_be_named(folder: Callable[..., FilmFolder], tmp_pat
     named = FilmFolder(films.folder, films.labels, columns={"image": "scan", "patient": "case no", "findings": "what"})
     build(tmp_path / "r.duckdb", named)
     assert rows(tmp_path / "r.duckdb", "SELECT image_id, attribute FROM labels") == [("a", "hernia")]
+
+
+def test_a_film_of_another_folder_is_not_taken_for_a_missing_one(tmp_path: Path, draw: Draw) -> None:
+    for name in ("one/ap.png", "two/pa.png", "deep/three/ap3.png"):
+        (tmp_path / "films" / name).parent.mkdir(parents=True, exist_ok=True)
+        draw(tmp_path / "films" / name, len(name))
+    labels = tmp_path / "labels.csv"
+    too_long = "x" * 300 + ".png"
+    named = f"two/ap.png,2\ntwo/pa.png,2\nset/deep/three/ap3.png,3\n{too_long},4\n"
+    labels.write_text("file,patient_id\n" + named)
+    run = build(tmp_path / "r.duckdb", FilmFolder(tmp_path / "films", labels))
+    assert rows(tmp_path / "r.duckdb", "SELECT path FROM films ORDER BY 1") == [
+        ("deep/three/ap3.png",),
+        ("two/pa.png",),
+    ]
+    assert run.dropped["image not found"] == 2
+
+
+def test_only_a_line_break_ends_a_row(folder: Callable[..., FilmFolder], tmp_path: Path) -> None:
+    films = folder("file,patient_id,remark,label\na.png,1,text,Hernia")
+    films.labels.write_text(films.labels.read_text().replace("text", "next\u2028page\x0b\x85"), "utf-8")
+    run = build(tmp_path / "r.duckdb", films)
+    assert rows(tmp_path / "r.duckdb", "SELECT image_id, attribute FROM labels") == [("a", "hernia")]
+    assert run.dropped == {}
+
+
+def test_a_column_that_looks_like_an_unknown_finding_is_listed(
+    folder: Callable[..., FilmFolder], tmp_path: Path
+) -> None:
+    films = folder("file,patient_id,Edema,Zebra Sign,followup,offset\na.png,1,1,1,0,0\nb.png,2,0,0,7,0\nc.png,3,0,,1,0")
+    run = build(tmp_path / "r.duckdb", films)
+    reason = "column of 1 and 0 that is no known finding"
+    assert [(each["reason"], each["row"]) for each in run.dropped_rows] == [(reason, "Zebra Sign")]
+    declared = FilmFolder(films.folder, films.labels, findings=("zebra sign",))
+    assert build(tmp_path / "declared.duckdb", declared).dropped == {}

@@ -112,3 +112,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(mimic: Path, tmp_path: Path,
     assert ran.stderr.startswith("disk-full"), ran.stderr
     assert ran.stderr.count("\n") == 1
     assert list(out.parent.iterdir()) == []
+
+
+def test_an_impossible_seed_or_memory_and_an_output_over_its_source(mimic: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="seed: -1"):
+        build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, seed=-1), quiet=True)
+    for gib in (0, float("inf"), float("nan"), 1e308):
+        with pytest.raises(RecordError, match="memory_limit: "):
+            build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic), quiet=True, memory_limit_gib=gib)
+    for out in (mimic, mimic.parent):
+        with pytest.raises(OutputError, match="is or holds the input"):
+            build_record(out, RecordSources(mimiciv=mimic), quiet=True, force=True)
+    assert (mimic / "hosp").is_dir() and not (tmp_path / "r.duckdb").exists()

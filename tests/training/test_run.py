@@ -208,6 +208,16 @@ def test_a_folder_that_exists_is_kept(answer_recipe: Recipes, taught: Path, tmp_
     assert learned_bytes(copy) != before
 
 
+def test_force_never_removes_what_is_not_a_run(answer_recipe: Recipes, taught: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="a folder of something else"):
+        train_answers(answer_recipe(), tmp_path, force=True, quiet=True)
+    copy = Path(shutil.copytree(taught, tmp_path / "copy"))
+    with pytest.raises(OutputError, match="is or holds the input"):
+        train_answers(answer_recipe(base=str(copy)), copy, force=True, quiet=True)
+    assert (tmp_path / "thesis.txt").is_file() and (copy / "model").is_dir()
+
+
 def test_questions_that_cannot_teach(answer_recipe: Recipes, lesson: Path, tmp_path: Path) -> None:
     """Nothing is left behind by a run that never began."""
     questions = read_questions(lesson / "questions.parquet")
