@@ -183,6 +183,11 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------- adapters
 
 
+def test_an_adapter_is_read_without_a_warning(taught: Path, recwarn: pytest.WarningsRecorder) -> None:
+    load_vlm(taught)
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_an_adapter_is_read_beside_its_base(adapter: Path, taught: Path) -> None:
     """Moved together, found together: the card's base is relative to the adapter."""
     moved, original = load_vlm(adapter), load_vlm(taught)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -218,7 +219,10 @@ def _with_adapter(model: LlavaForConditionalGeneration, folder: Path, *, merge: 
             stored = set(file.keys())
         # Looked for here, because PEFT goes to the network for a configuration that is missing.
         (folder / "adapter_config.json").stat()
-        adapted = PeftModel.from_pretrained(model, folder)
+        with warnings.catch_warnings():
+            # PEFT asks transformers for a renamed property; nothing a user could do about it.
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+            adapted = PeftModel.from_pretrained(model, folder)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unreadable(folder, "the adapter", error) from error
     held = {
