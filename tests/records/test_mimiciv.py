@@ -122,6 +122,17 @@ def test_a_quote_left_open_costs_its_own_line_alone(mimic: Path, tmp_path: Path,
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("beside", ["", '100,10000001,,1,50912,,,,"never closed,,,,,,,'])
+def test_a_row_that_is_no_utf_8_costs_itself_alone(mimic: Path, tmp_path: Path, beside: str) -> None:
+    path = mimic / "hosp" / "labevents.csv"
+    append(path, *[beside] * bool(beside), "102,10000001,,1,50912,,,,7,,,,,,,", "101,10000001,,1,50912,,,,7,7,?,,,,,")
+    path.write_bytes(path.read_bytes().replace(b"?", b"M\xfcller"))
+    run = build(mimic, tmp_path / "r.duckdb")
+    assert run.kept["labevents"] == 4
+    reasons = ["malformed line (quote left open)"] * bool(beside) + ["malformed line (invalid encoding)"]
+    assert [each["reason"] for each in run.dropped_rows] == reasons
+
+
 @pytest.mark.parametrize("name", ["patients", "admissions"])
 def test_without_patients_or_admissions_there_is_no_record(mimic: Path, tmp_path: Path, name: str) -> None:
     (mimic / "hosp" / f"{name}.csv").unlink()

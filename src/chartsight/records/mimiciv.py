@@ -58,14 +58,16 @@ def read_header(path: Path) -> list[str]:
     """The column names of a csv or csv.gz, as they stand there.
 
     Raises:
-        RecordError: The file is empty, no text, or not the gzip that its name says.
+        RecordError: The file is no text, or not the gzip that its name says.
     """
     try:
         with path.open("rb") as raw:
             data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(data, "utf-8-sig", newline="") as text:
-                return next(csv.reader(text), [])
-    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+            with io.TextIOWrapper(data, "utf-8-sig", errors="surrogateescape", newline="") as text:
+                names = next(csv.reader(text), [])
+                "".join(names).encode()  # text further down that is no UTF-8 costs its own row, and is the scan's
+                return names
+    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, csv.Error) as error:
         raise unreadable(path) from error
 
 

@@ -30,7 +30,12 @@ def drop_stray_quotes(path: Path, out: Path, n_columns: int) -> list[int]:
     dropped: list[int] = []
     with path.open("rb") as raw:
         data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        with io.TextIOWrapper(data, "utf-8", newline="") as lines, out.open("w", encoding="utf-8", newline="") as kept:
+        # Bytes that are no UTF-8 pass through: the scan of `out` refuses their rows, and theirs alone.
+        as_is = "surrogateescape"
+        with (
+            io.TextIOWrapper(data, "utf-8", errors=as_is, newline="") as lines,
+            out.open("w", encoding="utf-8", errors=as_is, newline="") as kept,
+        ):
             pending = _Pending(lines)
             number = 0
             while pending.peek():
