@@ -71,6 +71,26 @@ def test_without_patients_the_image_is_what_is_split_by(folder: Path) -> None:
     assert len(splits) == 12
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"image": "images/00.png", "question": "How many?", "answer": NaN}', "the answer is no number"),
+        ('{"image": "images/00.png", "question": "How many?", "answer": 1e999}', "the answer is no number"),
+        ('{"image": "images/00.png", "question": "How many?", "answer": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"image": "images/\\u0000.png", "question": "How many?", "answer": 1}', "no file is called so"),
+        ('{"image": "images/00.png", "question": "How \\ud800?", "answer": 1}', "text that is no Unicode"),
+        ('{"image": "images/00.png", "question": "How many?", "answer": ["\\udfff"]}', "text that is no Unicode"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_hostile_line_costs_itself_alone(folder: Path, line: str, reason: str) -> None:
+    good = json.dumps(row(1))
+    (folder / "q.jsonl").write_text(f"\ufeff{good}\n{line}\n", "utf-8")  # a mark as Windows writes it
+    run = import_questions(folder / "q.jsonl", folder / "out.parquet", quiet=True)
+    assert [(each["reason"], each["row"]) for each in run.dropped_rows] == [(reason, 2)]
+    assert len(read_questions(folder / "out.parquet")) == 1
+
+
 def test_bad_lines_are_listed_and_the_rest_is_kept(folder: Path) -> None:
     bad: dict[str, object] = {
         "not JSON": '{"image": "images/00.png", ',

@@ -124,8 +124,8 @@ def test_study_time(date: str | None, time: str | None, expected: datetime | Non
 
 
 @pytest.mark.parametrize(
-    ("date", "time"), [("21801301", "0"), ("2180", "0"), ("21800506", "250000"), ("21800506", "x")]
+    ("date", "time"), [("21801301", "0"), ("2180", "0"), ("21800506", "250000"), ("21800506", "x"), ("21800506", "inf")]
 )
 def test_no_study_time(date: str, time: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises((ValueError, OverflowError)):
         study_time(date, time)

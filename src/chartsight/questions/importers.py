@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def read_rows(
 
     `headers` is filled with every image that was looked at: its header, or why it cannot be read.
     """
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in track(enumerate(lines, 1), "questions", quiet=quiet):
             if not line.strip():
                 continue
@@ -180,7 +181,10 @@ def parse_row(line: str, number: int, folder: Path) -> ImportedRow:
     """
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # half a character, as \ud800
+        raise RowProblem("text that is no Unicode") from error
+    except (ValueError, RecursionError) as error:
         raise RowProblem("not JSON") from error
     if not isinstance(row, dict):
         raise RowProblem("not a JSON object")
@@ -188,6 +192,8 @@ def parse_row(line: str, number: int, folder: Path) -> ImportedRow:
     named = [named] if isinstance(named, str) else named
     if not isinstance(named, list) or not named or not all(isinstance(each, str) and each for each in named):
         raise RowProblem("no image")
+    if any("\0" in each for each in named):
+        raise RowProblem("no file is called so")
     if len(set(named)) != len(named):
         raise RowProblem("the same image twice")
     question = row.get("question")
@@ -245,6 +251,8 @@ def parse_answer(answer: Any, declared: Any, allowed: tuple[str, ...]) -> tuple[
         return kind, sorted(set(members))
     if kind in ("count", "number"):
         if isinstance(answer, bool) or not isinstance(answer, int if kind == "count" else int | float):
+            raise wrong
+        if isinstance(answer, float) and not math.isfinite(answer):
             raise wrong
         return kind, answer
     if not isinstance(answer, str) or not answer.strip():

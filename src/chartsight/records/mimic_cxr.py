@@ -98,7 +98,7 @@ def read_mimic_cxr(
             continue
         try:
             taken = study_time(date, time)
-        except ValueError:
+        except (ValueError, OverflowError):
             run.drop("unparsable StudyDate or StudyTime", metadata, dicom)
             continue
         rows.append((
@@ -157,7 +157,7 @@ def study_time(date: str | None, time: str | None) -> datetime | None:
         21800506, 4530.0     -> 2180-05-06 00:45:30      (leading zeros are lost in the released file)
 
     Raises:
-        ValueError: Neither is what DICOM writes.
+        ValueError, OverflowError: Neither is what DICOM writes.
     """
     if not date:
         return None
