@@ -63,3 +63,18 @@ def test_other_files_are_refused_in_one_line(questions: list[Question], tmp_path
     write_questions(tmp_path / "newer.parquet", questions[:2], {"schema_version": str(SCHEMA_VERSION + 1)})
     with pytest.raises(QuestionError, match="upgrade"):
         read_questions(tmp_path / "newer.parquet")
+
+
+def test_a_damaged_file_is_refused_in_one_line(questions: list[Question], tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_questions(path, questions, {})
+    stored = bytearray(path.read_bytes())
+    stored[100 : len(stored) // 2] = b"\xff" * (len(stored) // 2 - 100)
+    (tmp_path / "b.parquet").write_bytes(stored)
+    with pytest.raises(QuestionError, match=r"b\.parquet: is damaged"):
+        read_questions(tmp_path / "b.parquet")
+    table = pq.read_table(path)
+    strange = {**table.schema.metadata, b"chartsight.schema_version": b"one"}
+    pq.write_table(table.replace_schema_metadata(strange), path)
+    with pytest.raises(QuestionError, match="is no question set"):
+        read_questions(path)

@@ -79,3 +79,25 @@ def test_what_are_no_meds_events_is_refused(mimic: Path, tmp_path: Path) -> None
         with pytest.raises(RecordError) as caught:
             build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=tmp_path / name), quiet=True)
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("column", ["subject_id", "time", "code", "value"])
+def test_events_of_other_types_are_one_line_without_their_values(mimic: Path, tmp_path: Path, column: str) -> None:
+    meds = write_events(tmp_path / "events.parquet", (10000001, "2180-08-01 12:00:00", "LAB//220045//bpm", 88.0))
+    events = pq.read_table(meds)
+    other = pa.array([{"name": "hunter2"}] if column == "code" else ["hunter2"])
+    pq.write_table(events.set_column(events.schema.get_field_index(column), column, other), meds)
+    with pytest.raises(RecordError, match="its columns are of other types") as caught:
+        build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=meds), quiet=True)
+    assert "hunter2" not in str(caught.value) and caught.value.__cause__ is None
+    assert not (tmp_path / "r.duckdb").exists()
+
+
+def test_events_that_are_damaged(mimic: Path, tmp_path: Path) -> None:
+    event = (10000001, "2180-08-01 12:00:00", "LAB//220045//bpm", 88.0)
+    meds = write_events(tmp_path / "events.parquet", *[event] * 1000)
+    stored = bytearray(meds.read_bytes())
+    stored[8:400] = b"\xff" * 392
+    meds.write_bytes(stored)
+    with pytest.raises(RecordError, match="is damaged"):
+        build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=meds), quiet=True)

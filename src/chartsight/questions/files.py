@@ -57,10 +57,14 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         QuestionError: There is no such file, it is no question set, lacks a column, or a newer chartsight wrote it.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     read_question_metadata(path)
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise QuestionError("no-questions", path, "is damaged", "a whole question set (.parquet)") from error
     names = question_schema().names
     if missing := [name for name in names if name not in table.column_names]:
         raise QuestionError("missing-column", path, f"no column {missing[0]}", "every column of a question set")
@@ -89,7 +93,7 @@ def read_question_metadata(path: Path) -> dict[str, str]:
         raise QuestionError("no-questions", path, "is no Parquet file", "a question set (.parquet)") from error
     kept = {key.decode(): value.decode() for key, value in stored.items()}
     metadata = {key.removeprefix(PREFIX): value for key, value in kept.items() if key.startswith(PREFIX)}
-    if "schema_version" not in metadata or "terms" not in metadata:
+    if not metadata.get("schema_version", "").isdecimal() or "terms" not in metadata:
         raise QuestionError(
             "no-questions", path, "is no question set", "a file of `chartsight questions build` or `import`"
         )

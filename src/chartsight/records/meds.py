@@ -20,7 +20,7 @@ import duckdb
 from chartsight.errors import RecordError
 from chartsight.records.mimiciv import drop_rows
 from chartsight.records.sql import count_rows, literal
-from chartsight.runs import Run
+from chartsight.runs import Run, is_disk_full
 
 FIRST_ICU_ITEM = 220_000
 COLUMNS = {"subject_id", "time", "code", "value"}
@@ -49,7 +49,8 @@ def read_chartevents(connection: duckdb.DuckDBPyConnection, path: Path, run: Run
     Events of patients without any ICU stay are dropped and counted.
 
     Raises:
-        RecordError: `path` is no MEDS Parquet file, or chartevents is filled already (every event would count twice).
+        RecordError: `path` is no MEDS Parquet file, is damaged, or holds other types; or chartevents is filled already
+            (every event would count twice).
     """
     if count_rows(connection, "chartevents"):
         raise RecordError(
@@ -64,25 +65,34 @@ def read_chartevents(connection: duckdb.DuckDBPyConnection, path: Path, run: Run
         missing = ", ".join(sorted(COLUMNS - found))
         raise RecordError("wrong-header", path, f"missing {missing}", "MEDS events: " + ", ".join(sorted(COLUMNS)))
     # One row an event and stay of its patient; the stay that holds the event first, then the nearest, then the latest.
-    connection.execute(
-        f"""CREATE TEMP TABLE charted AS
-            WITH events AS (
-                SELECT row_number() OVER () AS event, subject_id, "time" AS charttime,
-                    TRY_CAST(split_part(code, '//', 2) AS INTEGER) AS itemid,
-                    nullif(array_to_string(string_split(code, '//')[3:], '//'), 'UNK') AS valueuom,
-                    round("value"::DOUBLE, 4) AS valuenum
-                FROM (SELECT * FROM {events}) WHERE starts_with(code, 'LAB//')
-            ), placed AS (
-                SELECT events.*, stays.stay_id, stays.hadm_id, stays.intime,
-                    coalesce(charttime BETWEEN intime AND outtime, false) AS is_inside,
-                    CASE WHEN charttime < intime THEN epoch(intime) - epoch(charttime)
-                         WHEN charttime > outtime THEN epoch(charttime) - epoch(outtime) ELSE 0 END AS seconds_away
-                FROM events LEFT JOIN icustays AS stays USING (subject_id) WHERE itemid >= {FIRST_ICU_ITEM}
-            )
-            SELECT *, sum(is_inside::INTEGER) OVER (PARTITION BY event) AS stays_holding
-            FROM placed QUALIFY row_number() OVER (
-                PARTITION BY event ORDER BY is_inside DESC, seconds_away, intime DESC, stay_id) = 1"""
-    )
+    try:
+        connection.execute(
+            f"""CREATE TEMP TABLE charted AS
+                WITH events AS (
+                    SELECT row_number() OVER () AS event, subject_id, "time" AS charttime,
+                        TRY_CAST(split_part(code, '//', 2) AS INTEGER) AS itemid,
+                        nullif(array_to_string(string_split(code, '//')[3:], '//'), 'UNK') AS valueuom,
+                        round("value"::DOUBLE, 4) AS valuenum
+                    FROM (SELECT * FROM {events}) WHERE starts_with(code, 'LAB//')
+                ), placed AS (
+                    SELECT events.*, stays.stay_id, stays.hadm_id, stays.intime,
+                        coalesce(charttime BETWEEN intime AND outtime, false) AS is_inside,
+                        CASE WHEN charttime < intime THEN epoch(intime) - epoch(charttime)
+                             WHEN charttime > outtime THEN epoch(charttime) - epoch(outtime) ELSE 0 END AS seconds_away
+                    FROM events LEFT JOIN icustays AS stays USING (subject_id) WHERE itemid >= {FIRST_ICU_ITEM}
+                )
+                SELECT *, sum(is_inside::INTEGER) OVER (PARTITION BY event) AS stays_holding
+                FROM placed QUALIFY row_number() OVER (
+                    PARTITION BY event ORDER BY is_inside DESC, seconds_away, intime DESC, stay_id) = 1"""
+        )
+    except duckdb.Error as error:
+        if is_disk_full(error) or isinstance(error, duckdb.OutOfMemoryException | duckdb.InterruptException):
+            raise
+        # DuckDB's own words show the value that does not fit, which is a patient's.
+        raise RecordError(
+            "no-meds-file", path, "is damaged, or its columns are of other types",
+            "MEDS events: subject_id a number, time a timestamp, code a text, value a number",
+        ) from None  # fmt: skip
     strays = connection.execute(
         "SELECT subject_id, count(*) FROM charted WHERE stay_id IS NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
