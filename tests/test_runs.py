@@ -18,6 +18,7 @@ from chartsight.runs import (
     check_apart,
     disk_full,
     machine,
+    make_folder,
     manifest_path,
     new_output,
     package_versions,
@@ -102,6 +103,19 @@ def test_an_output_that_cannot_be_named(name: str, tmp_path: Path, monkeypatch: 
     with pytest.raises(OutputError) as caught, new_output(Path(name), replace=True) as partial:
         partial.mkdir()
     assert caught.value.code in {"no-name", "not-writable"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("file/sub", "no-folder"), ("file", "no-folder"), ("x" * 300, "not-writable")]
+)
+def test_a_folder_that_cannot_be_made(tmp_path: Path, name: str, code: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    make_folder(tmp_path / "deep" / "folder")
+    make_folder(tmp_path / "deep" / "folder")
+    with pytest.raises(OutputError) as caught:
+        make_folder(tmp_path / name)
+    assert caught.value.code == code
+    assert everything(tmp_path) == ["deep", "deep/folder", "file"]
 
 
 def test_an_output_is_never_its_own_input(tmp_path: Path) -> None:

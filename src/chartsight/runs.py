@@ -114,6 +114,24 @@ def removed_on_failure(*outputs: Path) -> Iterator[None]:
         raise
 
 
+def make_folder(path: Path) -> None:
+    """A folder at `path`, and those above it, for a verb that fills its output step by step.
+
+    Raises:
+        OutputError: It lies in a file, or may not be made there.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError("no-folder", path, "is or lies in a file", "a folder") from None
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(path) from error
+        raise OutputError("not-writable", path, error.strerror or "may not be made") from error
+    if not os.access(path, os.W_OK):
+        raise OutputError("not-writable", path, "may not be written", hint="choose another folder")
+
+
 def check_replaceable(path: Path) -> None:
     """Nothing, when `path` is free, a file, an empty folder, or a folder that chartsight made.
 

@@ -16,7 +16,7 @@ from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compa
 from chartsight.comparison.report import Provenance, render_report
 from chartsight.errors import OutputError, QuestionError
 from chartsight.evaluation import NORMALISER_VERSION, Answer, scorer_sha256
-from chartsight.runs import Run, manifest_path, new_output, read_manifest, sha256_file, write_json
+from chartsight.runs import Run, make_folder, manifest_path, new_output, read_manifest, sha256_file, write_json
 from chartsight.schema import SCHEMA_VERSION, Condition, Question
 
 
@@ -118,10 +118,7 @@ def _open_folder(out: Path, force: bool) -> Path:
         raise OutputError(
             "output-exists", out, "is a finished comparison", hint="pass --force to make its report again"
         )
-    try:
-        predictions.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise OutputError("no-folder", out, "lies in a file", "a folder") from None
+    make_folder(predictions)
     return predictions
 
 

@@ -33,7 +33,7 @@ from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions.files import film_index_of, read_questions
-from chartsight.runs import Run, check_apart, check_replaceable, read_manifest, remove, write_json
+from chartsight.runs import Run, check_apart, check_replaceable, make_folder, read_manifest, remove, write_json
 from chartsight.schema import Pairing, Question, Terms, strictest_pairing, strictest_terms
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
@@ -397,7 +397,7 @@ def _make_folder(recipe: AnswerRecipe, out: Path, *, resume: bool) -> None:
     if resume and out.exists():
         return
     remove(out)
-    out.mkdir(parents=True)
+    make_folder(out)
     (out / "recipe.yaml").write_text(_resolved(recipe), "utf-8")
 
 
