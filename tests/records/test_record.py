@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from chartsight.errors import OutputError, RecordError
-from chartsight.records import RecordSources, build_record, content_digest, open_record
+from chartsight.records import FilmFolder, RecordSources, build_record, content_digest, open_record
 from chartsight.records.sources import detect_terms
 from chartsight.schema import ATTRIBUTES, SCHEMA_VERSION, TABLES
 
@@ -94,7 +94,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from chartsight.errors import OutputError
-from chartsight.records import RecordSources, build_record
+from chartsight.records import FilmFolder, RecordSources, build_record
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 try:
     build_record(Path(sys.argv[2]), RecordSources(mimiciv=Path(sys.argv[1])), quiet=True)
@@ -124,3 +124,11 @@ def test_an_impossible_seed_or_memory_and_an_output_over_its_source(mimic: Path,
         with pytest.raises(OutputError, match="is or holds the input"):
             build_record(out, RecordSources(mimiciv=mimic), quiet=True, force=True)
     assert (mimic / "hosp").is_dir() and not (tmp_path / "r.duckdb").exists()
+
+
+def test_texts_are_taken_for_paths_and_unknown_terms_for_none(mimic: Path, tmp_path: Path) -> None:
+    build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=str(mimic)), quiet=True)  # type: ignore[arg-type]
+    folder = FilmFolder(str(tmp_path), "films.csv", terms="mine")  # type: ignore[arg-type]
+    for sources in (RecordSources(mimiciv=mimic, terms="mine"), RecordSources(film_folders=(folder,))):  # type: ignore[arg-type]
+        with pytest.raises(RecordError, match="'mine'; expected synthetic or open"):
+            build_record(tmp_path / "other.duckdb", sources, quiet=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chartsight.errors import RecordError
-from chartsight.schema import Pairing, Terms
+from chartsight.schema import TERMS, Pairing, Terms
 
 SHARE_ALIKE_LICENCE = "open database license"
 
@@ -34,6 +34,10 @@ class FilmFolder:
     columns: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
     terms: Terms = "private"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))  # a text is taken too
+        object.__setattr__(self, "labels", Path(self.labels))
 
     @property
     def source(self) -> str:
@@ -69,6 +73,12 @@ class RecordSources:
     pair_films: bool = False
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        names = ("mimiciv", "mimic_iv_note", "mimic_cxr_jpg", "mimic_cxr_reports", "chest_imagenome", "meds")
+        for name in names:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))  # a text is taken too
+
     def folders(self) -> dict[str, Path]:
         """The MIMIC sources that are given, by the name of their flag."""
         given = {
@@ -103,6 +113,9 @@ class RecordSources:
                 raise RecordError("missing-source", f"--{needing}", "is given alone", f"--{needed} beside it")
         if self.seed < 0:
             raise RecordError("bad-seed", "seed", str(self.seed), "0 or more")
+        for where, terms in [("terms", self.terms), *((each.folder, each.terms) for each in self.film_folders)]:
+            if terms is not None and terms not in TERMS:
+                raise RecordError("bad-terms", where, repr(terms), " or ".join(TERMS))
         names = [folder.source for folder in self.film_folders]
         if len(set(names)) < len(names):
             raise RecordError("repeated-source", "--films", "two film folders have one name", "a name of its own each")

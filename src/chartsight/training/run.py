@@ -70,6 +70,7 @@ def train_answers(
         OutputError: `out` exists; another recipe stands in it.
         RecipeError, QuestionError, CheckpointError: As found.
     """
+    out = Path(out)
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = _questions(recipe, run)
     vlm = load_vlm(recipe.base)
