@@ -15,7 +15,7 @@ import pytest
 
 from chartsight import prediction
 from chartsight.answers import AnswerStore
-from chartsight.errors import CheckpointError, FilmError, OutputError, QuestionError
+from chartsight.errors import ChartsightError, CheckpointError, FilmError, OutputError, QuestionError
 from chartsight.imaging.film_index import FilmIndex, IndexedFilm, read_film_index, write_film_index
 from chartsight.prediction import donor_films, predict_questions, put_questions, select_questions
 from chartsight.questions.files import read_questions, write_questions
@@ -67,7 +67,7 @@ def test_one_row_a_question_in_the_contract_s_columns(full: Path, questions_file
     assert table["question_id"].to_pylist() == sorted(each.question_id for each in asked)
     manifest = read_manifest(full)
     assert manifest is not None and manifest["counts"]["kept"] == {"predictions": len(asked)}
-    assert manifest["terms"] == "synthetic" and manifest["pairing"] == "real"
+    assert manifest["terms"] == "synthetic" and manifest["pairing"] == "synthetic"
     assert set(table["run_id"].to_pylist()) == {manifest["run_id"]}
     assert not store_of(full).exists()
 
@@ -339,3 +339,23 @@ def test_the_fingerprint_of_the_answers_is_the_model_s(
     assert not set(keys(asked_under("full", seeing, questions_file)[0])) & set(
         keys(asked_under("full", other, questions_file)[0])
     )
+
+
+def test_impossible_wishes_are_one_line(starter_folder: Path, questions_file: Path, tmp_path: Path) -> None:
+    for wish, code in (
+        ({"limit": 0}, "bad-limit"),
+        ({"limit": -3}, "bad-limit"),
+        ({"seed": -3, "condition": "shuffled"}, "bad-seed"),
+        ({"device": "no-such-device"}, "no-device"),
+    ):
+        with pytest.raises(ChartsightError) as caught:
+            predict_questions(starter_folder, questions_file, tmp_path / "p.parquet", split="valid", quiet=True, **wish)  # type: ignore[arg-type]
+        assert caught.value.code == code
+    with pytest.raises(ChartsightError) as caught:
+        predict_questions(starter_folder, questions_file, tmp_path, split="valid", quiet=True)
+    assert caught.value.code == "output-exists"
+    before = questions_file.read_bytes()
+    with pytest.raises(ChartsightError) as caught:
+        predict_questions(starter_folder, questions_file, questions_file, split="valid", quiet=True, force=True)
+    assert caught.value.code == "output-is-input"
+    assert questions_file.read_bytes() == before

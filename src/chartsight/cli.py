@@ -272,9 +272,18 @@ def show(as_json: bool, result: dict[str, Any], text: str) -> None:
     typer.echo(json.dumps(result, indent=2, default=str) if as_json else text)
 
 
+SHOWN_COUNTS = 8
+
+
 def counts(kept: dict[str, int]) -> str:
-    """`1,234 films, 20 patients`, empty tables left out."""
-    return ", ".join(f"{n:,} {name}" for name, n in kept.items() if n) or "nothing"
+    """`20 patients, 1,234 films, ...`: all counts that are not 0, or the telling ones and the sum of the rest."""
+    counted = {name: n for name, n in kept.items() if n}
+    telling = ("patients", "admissions", "icustays", "labevents", "chartevents", "films", "reports", "boxes")
+    shown = counted if len(counted) <= SHOWN_COUNTS else {name: counted[name] for name in telling if name in counted}
+    parts = [f"{n:,} {name}" for name, n in shown.items()]
+    if rest := [n for name, n in counted.items() if name not in shown]:
+        parts.append(f"{sum(rest):,} rows in {len(rest)} other tables")
+    return ", ".join(parts) or "nothing"
 
 
 def one_of_terms(text: str) -> Terms:

@@ -23,7 +23,7 @@ from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex, read_film_index
 from chartsight.progress import track
 from chartsight.questions.files import film_index_of, read_questions
-from chartsight.runs import Run, new_output, read_manifest
+from chartsight.runs import Run, check_apart, new_output, read_manifest
 from chartsight.schema import Condition, Prediction, Question, prediction_schema, strictest_pairing, strictest_terms
 
 if TYPE_CHECKING:
@@ -92,12 +92,20 @@ def predict_questions(
 
     from chartsight.vlm.checkpoint import fingerprint, load_vlm, model_folder
 
+    questions, out = Path(questions), Path(out)
     if condition not in OFFERED:
         raise QuestionError("no-condition", "condition", repr(condition), " or ".join(OFFERED))
+    if limit is not None and limit < 1:
+        raise QuestionError("bad-limit", "limit", str(limit), "at least 1")
+    if seed < 0:
+        raise QuestionError("bad-seed", "seed", str(seed), "0 or more")
+    check_apart(out, questions)
     config = {
         "model": fingerprint(model_folder(model)), "questions": hashlib.sha256(questions.read_bytes()).hexdigest()
         if questions.is_file() else None, "condition": condition, "split": split, "seed": seed, "limit": limit,
     }  # fmt: skip
+    if out.is_dir():
+        raise OutputError("output-exists", out, "is a folder", "a file, such as predictions.parquet")
     store_path = out.with_name(out.name + ".answers.jsonl")
     if out.exists():
         sealed = read_manifest(out)

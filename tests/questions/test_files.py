@@ -78,3 +78,10 @@ def test_a_damaged_file_is_refused_in_one_line(questions: list[Question], tmp_pa
     pq.write_table(table.replace_schema_metadata(strange), path)
     with pytest.raises(QuestionError, match="is no question set"):
         read_questions(path)
+
+
+def test_an_answer_that_is_no_json_names_its_question(questions: list[Question], tmp_path: Path) -> None:
+    write_questions(tmp_path / "a.parquet", [replace(questions[0], answer="left lung")], {})
+    with pytest.raises(QuestionError, match=questions[0].question_id) as caught:
+        read_questions(tmp_path / "a.parquet")
+    assert caught.value.code == "bad-answer"

@@ -111,6 +111,31 @@ def test_unknown_findings_are_one_error_that_says_how_to_declare_them(
     assert attributes == [("viral pneumonia",), ("zebra sign",)]  # a CSV says nothing of what never occurs in it
 
 
+def test_columns_of_which_none_is_a_known_finding_are_refused(
+    folder: Callable[..., FilmFolder], tmp_path: Path
+) -> None:
+    films = folder("""file,person_id,Zebra
+                      a.png,p1,1
+                      b.png,p2,0""")
+    with pytest.raises(RecordError, match=r"Zebra.*--findings Zebra") as caught:
+        build(tmp_path / "r.duckdb", films)
+    assert caught.value.code == "unknown-findings"
+    declared = FilmFolder(films.folder, films.labels, findings=("Zebra",))
+    build(tmp_path / "r.duckdb", declared)
+    found = rows(tmp_path / "r.duckdb", "SELECT image_id, attribute, state FROM labels ORDER BY ALL")
+    assert found == [("a", "zebra", "present"), ("b", "zebra", "absent")]
+
+
+def test_a_free_text_in_the_findings_column_is_counted_not_shown(
+    folder: Callable[..., FilmFolder], tmp_path: Path
+) -> None:
+    films = folder("""file,person_id,label
+                      a.png,p1,Mr John Smith has a big heart""")
+    with pytest.raises(RecordError, match="1 longer text") as caught:
+        build(tmp_path / "r.duckdb", films)
+    assert "smith" not in str(caught.value).lower()
+
+
 def test_films_without_findings_and_without_extension(folder: Callable[..., FilmFolder], tmp_path: Path) -> None:
     films = folder(
         """image_id,patient_id,sex,age,projection

@@ -58,7 +58,7 @@ def test_a_run_leaves_all_that_it_says(taught: Path) -> None:
     }  # fmt: skip
     manifest = read_manifest(taught)
     assert manifest is not None and manifest["status"] == "done" and is_finished(taught)
-    assert manifest["terms"] == "synthetic" and manifest["pairing"] == "real"
+    assert manifest["terms"] == "synthetic" and manifest["pairing"] == "synthetic"
     assert manifest["counts"]["kept"]["train questions"] > 500
     assert yaml.safe_load((taught / "recipe.yaml").read_text("utf-8"))["steps"] == 12
     lines = metrics(taught)

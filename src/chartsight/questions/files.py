@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,6 +73,13 @@ def read_questions(path: Path) -> list[Question]:
     for name in names:
         values = table[name].to_pylist()
         columns.append([tuple(value or ()) for value in values] if name in LISTS else values)
+    for question_id, answer in zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), strict=True):
+        try:
+            json.loads(answer)
+        except (TypeError, ValueError):
+            raise QuestionError(
+                "bad-answer", f"{path}: {question_id}", "its answer is no JSON", '`true`, `"a"`'
+            ) from None
     return [Question(*row) for row in zip(*columns, strict=True)]
 
 

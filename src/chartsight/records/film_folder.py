@@ -282,12 +282,22 @@ def _states(
     if "findings" in columns:
         return _listed_states(folder, columns["findings"], rows[1:], declared)
     by_place: dict[int, str | None] = {}
+    unknown: list[str] = []
     for place, name in enumerate(rows[0]):
         try:
             by_place[place] = _attribute(name, declared)
         except KeyError:
             if place not in columns.values() and _looks_like_a_finding(place, rows[1:]):
-                run.drop("column of 1 and 0 that is no known finding", folder.labels, name.strip()[:60])
+                unknown.append(name.strip()[:60])
+    if unknown and not by_place:
+        names = ", ".join(unknown[:12])
+        raise RecordError(
+            "unknown-findings", folder.labels, f"columns of 1 and 0 that no known finding names: {names}",
+            "a column that chartsight, CheXpert or NIH name so",
+            f"declare them: --findings {','.join(name.replace(' ', '_') for name in unknown[:12])}",
+        )  # fmt: skip
+    for name in unknown:  # beside known findings it may as well be a smoker's column
+        run.drop("column of 1 and 0 that is no known finding", folder.labels, name)
     return [_column_states(row, by_place, rows[0]) for row in rows[1:]]
 
 
@@ -311,13 +321,16 @@ def _listed_states(
         except KeyError:
             unknown.add(normalise_finding(name))
     if unknown:
-        names = [name[:60] for name in sorted(unknown)[:12]]
+        # A finding's name is short; longer texts may be somebody's report and are counted only.
+        names = sorted(name for name in unknown if len(name.split()) <= 4 and len(name) <= 40)[:12]
+        longer = sum(len(name.split()) > 4 or len(name) > 40 for name in unknown)
+        shown = ", ".join([*names, *([f"{longer} longer text(s)"] if longer else [])])
         raise RecordError(
             "unknown-findings",
             folder.labels,
-            f"{len(unknown)} finding(s) that the vocabulary lacks: {', '.join(names)}",
+            f"{len(unknown)} finding(s) that the vocabulary lacks: {shown}",
             "findings as chartsight, CheXpert or NIH name them",
-            f"declare them: --findings {','.join(name.replace(' ', '_') for name in names)}",
+            f"declare them: --findings {','.join(name.replace(' ', '_') for name in names) or 'a,b,c'}",
         )
     vocabulary = sorted({attribute for attribute in meaning.values() if attribute is not None})
     states: list[Mapping[str, str] | str] = []

@@ -86,7 +86,7 @@ def build_starters(work: Path, sizes: Sizes, *, steps: int | None = None, quiet:
         vlm = load_vlm(work / lesson)
         made[name] = work / name
         with new_output(made[name], replace=True) as partial:
-            card = replace(vlm.card, name=name, description=STAND_IN[name])
+            card = replace(vlm.card, name=name, description=STAND_IN[name], pairing="synthetic")
             save_vlm(replace(vlm, card=card), partial, torch.bfloat16)
     return made
 

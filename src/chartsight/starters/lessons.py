@@ -164,7 +164,7 @@ def _lesson(
         modality="image", scope="single", subject_id=subject_id, study_ids=(subject_id,), image_ids=(image_id,),
         question=question, visual_question=question, program="", parameters="{}", now=None, answer_type=answer_type,
         answer=answer, allowed_answers=allowed, answerable=True, tied=False, label_source="drawn",
-        pairing="real", terms="synthetic", source="starter lesson",
+        pairing="synthetic", terms="synthetic", source="starter lesson",
     )  # fmt: skip
 
 

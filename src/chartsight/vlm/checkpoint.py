@@ -174,6 +174,13 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
     from chartsight.vlm import film_tower  # noqa: F401  registers the starter's tower with transformers
 
     logging.disable_progress_bar()
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch says "not compiled with CUDA" by assert
+        reason = str(error).strip().splitlines()[0][:120]
+        raise CheckpointError(
+            "no-device", "device", f"{device!r} ({reason})", "cpu, or a device of this machine"
+        ) from None
     folder = model_folder(name_or_path)
     card = read_card(folder)
     own = fingerprint(folder)
