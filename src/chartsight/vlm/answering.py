@@ -146,8 +146,9 @@ def _decode(
     eos = vlm.tokenizer.eos_token_id
     begins = {word: vlm.prompts.answer_ids(word)[0] for word in candidates}
     words = {word: token for word, token in begins.items() if list(begins.values()).count(token) == 1}
-    ids, written = suffix, []
-    alive = torch.ones(len(suffix), dtype=torch.bool, device=suffix.device)
+    ids = suffix
+    written: list[list[int]] = [[] for _ in suffix]
+    open_rows = torch.arange(len(suffix), device=suffix.device)  # which answers the rows of the batch belong to
     first: list[dict[str, float]] = []
     for _ in range(max_new_tokens):
         output = vlm.model(
@@ -161,16 +162,21 @@ def _decode(
             chances = logits.softmax(-1)
             columns = {word: chances[:, token].tolist() for word, token in words.items()}
             first = [{word: round(column[i], 6) for word, column in columns.items()} for i in range(len(suffix))]
-        token = torch.where(alive, logits.argmax(-1), eos)
-        written.append(token)
-        alive &= token != eos
+        token = logits.argmax(-1)
+        for row, chosen in zip(open_rows.tolist(), token.tolist(), strict=True):
+            if not written[row] or written[row][-1] != eos:
+                written[row].append(chosen)
+        alive = torch.tensor([written[row][-1] != eos for row in open_rows.tolist()], device=suffix.device)
         if not alive.any():
             break
         ids, positions = token[:, None], positions[:, -1:] + 1
         attention = torch.cat([attention, torch.ones_like(token[:, None], dtype=attention.dtype)], dim=1)
-    rows = torch.stack(written, dim=1).tolist()
-    counts = [row.index(eos) + 1 if eos in row else len(row) for row in rows]
-    return [vlm.prompts.decode(row) for row in rows], counts, first
+        if 2 * int(alive.sum()) <= len(alive):
+            # Most answers are two tokens long; the few long ones need not drag the finished along.
+            kept = alive.nonzero()[:, 0]
+            cache.batch_select_indices(kept)
+            ids, positions, attention, open_rows = ids[kept], positions[kept], attention[kept], open_rows[kept]
+    return [vlm.prompts.decode(row) for row in written], [len(row) for row in written], first
 
 
 def _encoded(features: Tensor) -> Any:
