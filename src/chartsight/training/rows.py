@@ -11,6 +11,7 @@ Exactly the loss and gradients of one row a question (tests/training/test_rows.p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ from torch import Tensor
 
 from chartsight.errors import QuestionError
 from chartsight.vlm.answering import common_prefix_length
+
+# Rows are padded to a multiple of this. The CPU's kernels are kept for every shape that they meet: with a width of its
+# own for each batch a run of 80 steps held 3.1 GB, with these 1.8 GB, in the same time (2 cores, 2026-11-24).
+WIDTH_STEP = 64
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,8 @@ def collate_rows(rows: Sequence[FilmRow], pad_id: int) -> RowBatch:
     Raises:
         QuestionError: A row without a single answer token: it would teach nothing and say nothing.
     """
-    width = max(len(row.input_ids) for row in rows)
+    longest = max(len(row.input_ids) for row in rows)
+    width = math.ceil(longest / WIDTH_STEP) * WIDTH_STEP
     shape = (len(rows), width)
     ids = torch.full(shape, pad_id)
     positions, branch = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
