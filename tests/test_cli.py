@@ -127,12 +127,18 @@ def test_a_bug_keeps_its_traceback() -> None:
         exit_code(call)
 
 
+def heed_interrupts() -> None:
+    """A shell's background jobs, a CI's among them, are born deaf to SIGINT, and so are their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_verb_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "hospital"
     arguments = ["hospital", str(out), "--patients", "300", "--film-size", "64", "--workers", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "chartsight", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "chartsight", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
     deadline = time.monotonic() + 30
     # While a compiled module is being imported an interrupt may get lost, so it is sent when films are being drawn.
     while not any(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
