@@ -121,8 +121,9 @@ def render_task(task: FilmTask) -> Film:
     from chartsight.hospital.render import render_film
 
     film = render_film(task.request)
-    write_jpeg(task.path, film.pixels, task.jpeg_quality)
-    return replace(film, pixels=np.zeros((0, 0), np.uint8))
+    write_jpeg(task.path, film.pixels.astype(np.uint8), task.jpeg_quality)
+    bare = tuple(None if mark is None else replace(mark, mask=np.zeros((0, 0), np.bool_)) for mark in film.marks)
+    return replace(film, pixels=np.zeros((0, 0), np.uint8), marks=bare)
 
 
 def usable_cores() -> int:

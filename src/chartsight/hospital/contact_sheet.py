@@ -88,7 +88,7 @@ def labelled(film: Film, label: str, *, boxes: bool) -> Image.Image:
     tile.paste(Image.fromarray(film.pixels).convert("RGB"), (0, 0))
     draw = ImageDraw.Draw(tile)
     if boxes:
-        for box in film.finding_boxes:
+        for box in filter(None, film.finding_boxes):
             draw.rectangle(box, outline=(255, 210, 0))
     draw.text((3, size + 1), label, fill=(235, 235, 235))
     return tile

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Side = Literal["left", "right"]
+View = Literal["PA", "AP", "LATERAL"]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the film, x to the right, y downwards
 
 
@@ -45,15 +46,66 @@ class Body:
 
 
 @dataclass(frozen=True)
+class Technique:
+    """How a film was taken and printed, apart from what it shows. `None` leaves a choice to the style and the seed.
+
+    Args:
+        marker: Look of the side marker.
+        padding: Share of the film's width that is unexposed border, 0 to 0.3.
+        padding_grey: Grey of that border, 0 black to 1 white.
+        exposure: Departure from the right exposure in the style's own spread, negative darker; about -3 to 3.
+        monitored: ECG leads and tubing lie over the patient.
+        annotated: Words burnt in beside the marker, such as PORTABLE.
+    """
+
+    marker: Literal["plain", "ringed", "arrow"] | None = None
+    padding: float | None = None
+    padding_grey: float | None = None
+    exposure: float | None = None
+    monitored: bool | None = None
+    annotated: str | None = None
+
+
+@dataclass(frozen=True)
 class FilmRequest:
-    """One film. `seed` is that of the exposure: position, inspiration, rotation, noise, marker."""
+    """One film.
+
+    Args:
+        body: Whose.
+        view: PA and AP are frontal. A lateral film shows the patient from the left, the front on the left of the film.
+        findings: What to draw, in order.
+        style: A key of `styles.STYLES`.
+        size_px: Width and height.
+        seed: Of the exposure: position, inspiration, rotation, noise, marker.
+        technique: What the ordering world has decided about the film's look.
+        bits: 8, or 16 for the detector's full range.
+        distraction: Factor on how often things that resemble findings are on the film: 0 never, 1 as in life.
+    """
 
     body: Body
-    view: Literal["PA", "AP"]
+    view: View
     findings: tuple[PlantedFinding, ...]
     style: str
     size_px: int
     seed: int
+    technique: Technique = field(default_factory=Technique)
+    bits: Literal[8, 16] = 8
+    distraction: float = 1.0
+
+
+@dataclass(frozen=True)
+class FindingMark:
+    """Where a planted finding is on a film.
+
+    Args:
+        box: Around the mask.
+        mask: bool [size_px, size_px], the pixels that a reader would outline.
+        tip: Where a tube or line ends, in pixels; None for everything else.
+    """
+
+    box: Box
+    mask: NDArray[np.bool_]
+    tip: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,15 +113,21 @@ class Film:
     """A rendered film and everything that is true of it.
 
     Args:
-        pixels: uint8 [size_px, size_px]; bone bright, air dark (MONOCHROME2). The patient's right is on the left side.
-        boxes: For every one of the 36 `schema.OBJECTS`, its box.
-        finding_boxes: One box a planted finding, in the order of the request.
-        ct_ratio: Heart width over thorax width.
-        mt_ratio: Upper mediastinum width over thorax width.
+        pixels: uint8 or uint16 [size_px, size_px]; bone bright, air dark (MONOCHROME2). On a frontal film the patient's
+            right is on the left side.
+        boxes: For every one of the 36 `schema.OBJECTS` that the view shows, its box; all of them on a frontal film.
+        marks: One a planted finding, in the order of the request; None where the view does not show it.
+        ct_ratio: Heart width over thorax width; 0 on a lateral film.
+        mt_ratio: Upper mediastinum width over thorax width; 0 on a lateral film.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]
     boxes: dict[str, Box]
-    finding_boxes: tuple[Box, ...] = field(default=())
+    marks: tuple[FindingMark | None, ...] = ()
     ct_ratio: float = 0.0
     mt_ratio: float = 0.0
+
+    @property
+    def finding_boxes(self) -> tuple[Box | None, ...]:
+        """The boxes of the marks."""
+        return tuple(None if mark is None else mark.box for mark in self.marks)

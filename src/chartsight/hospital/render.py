@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from chartsight.hospital.anatomy import Anatomy, build_anatomy, inside_film, object_boxes
-from chartsight.hospital.film_request import Box, Film, FilmRequest, PlantedFinding
+from chartsight.hospital.anatomy import Anatomy, build_anatomy, object_boxes
+from chartsight.hospital.film_request import Box, Film, FilmRequest, FindingMark, PlantedFinding
 from chartsight.hospital.findings import FINDINGS
-from chartsight.hospital.findings.drawing import DrawingError
+from chartsight.hospital.findings.drawing import DrawingError, Drawn
 from chartsight.hospital.strokes import Grid, Plane, as_plane, stretch
 from chartsight.hospital.styles import Style, find_style
 from chartsight.hospital.tissue import Layers, paint_chest
@@ -32,19 +32,21 @@ def render_film(request: FilmRequest) -> Film:
     """
     style = find_style(request.style)
     check_request(request)
+    if request.view == "LATERAL":
+        raise DrawingError("unknown-view", "view", "LATERAL", "PA or AP")
     anatomy = build_anatomy(request.body, request.view, request.seed)
     for planted in request.findings:
         anatomy = FINDINGS[planted.attribute].reshape(anatomy, planted)
     layers = paint_chest(anatomy, Grid(request.size_px))
-    boxes = [
-        inside_film(FINDINGS[planted.attribute].draw(layers, anatomy, planted, finding_generator(request, planted)))
+    marks = [
+        mark_of(FINDINGS[planted.attribute].draw(layers, anatomy, planted, finding_generator(request, planted)))
         for planted in request.findings
     ]
     pixels = expose(layers, anatomy, style, request)
     return Film(
         pixels=pixels,
         boxes={name: in_pixels(box, request.size_px) for name, box in object_boxes(anatomy).items()},
-        finding_boxes=tuple(in_pixels(box, request.size_px) for box in boxes),
+        marks=tuple(marks),
         ct_ratio=anatomy.ct_ratio,
         mt_ratio=anatomy.mt_ratio,
     )
@@ -75,6 +77,14 @@ def finding_generator(request: FilmRequest, planted: PlantedFinding) -> np.rando
     """The finding's own stream: a patient's nodule has one shape and place on all films, whatever else is on them."""
     name = zlib.crc32(f"{planted.attribute}|{planted.objects[0]}".encode())
     return np.random.default_rng([FINDING_STREAM, request.body.seed, name])
+
+
+def mark_of(drawn: Drawn) -> FindingMark:
+    """The finding's pixels with the box around them, and its tip in pixels."""
+    rows, columns = np.flatnonzero(drawn.extent.any(1)), np.flatnonzero(drawn.extent.any(0))
+    box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    size = drawn.extent.shape[0]
+    return FindingMark(box, drawn.extent, None if drawn.tip is None else (drawn.tip[0] * size, drawn.tip[1] * size))
 
 
 def in_pixels(box: Box, size_px: int) -> Box:

@@ -52,7 +52,7 @@ def truth_rows(reading: Reading, film: Film, style: str) -> list[dict[str, Any]]
     for nth, (finding, box) in enumerate(zip(study.findings, film.finding_boxes, strict=True)):
         diseases = tuple(d for d, explains in patient.course.diseases.items() if explains == finding.attribute)
         for attribute, name in propagate((finding.attribute, *diseases), finding.objects):
-            x1, y1, x2, y2 = (float(side) for side in box)
+            x1, y1, x2, y2 = (None,) * 4 if box is None else (float(side) for side in box)
             rows.append(
                 {
                     **common,

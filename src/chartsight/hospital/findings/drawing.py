@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.errors import ChartsightError
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.strokes import Plane, as_plane, stretch
+from chartsight.hospital.strokes import Grid, Plane, as_plane, stretch
 from chartsight.hospital.tissue import Layers
+
+Extent = NDArray[np.bool_]
 
 
 class DrawingError(ChartsightError):
@@ -23,20 +26,41 @@ def unchanged(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     return anatomy
 
 
+def nothing(planted: PlantedFinding) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Most findings imply no other."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a finding has become on the film.
+
+    Args:
+        extent: bool [N, N], the pixels that a reader would outline as the finding; never empty.
+        tip: Where a tube or line ends, x and y as fractions of the film; None for everything else.
+    """
+
+    extent: Extent
+    tip: tuple[float, float] | None = None
+
+
 @dataclass(frozen=True)
 class FindingDrawing:
     """How one attribute is drawn.
 
     Args:
         places: The object in which it is drawn -> all objects that it touches, itself first. These are the `objects`
-            of a `PlantedFinding`.
-        draw: Adds the finding to the layers; returns the box of what it changed, as fractions of the film.
+            of a `PlantedFinding`. For a tube or line the first object is where its tip lies.
+        draw: Adds the finding to the layers and says which pixels are its own.
         reshape: Changes the anatomy before the film is drawn.
+        implies: What else is then true of the film by definition (a large effusion blunts the angle, a collapsed lobe
+            displaces the mediastinum): attributes with their objects.
     """
 
     places: Mapping[str, tuple[str, ...]]
-    draw: Callable[[Layers, Anatomy, PlantedFinding, np.random.Generator], Box]
+    draw: Callable[[Layers, Anatomy, PlantedFinding, np.random.Generator], Drawn]
     reshape: Callable[[Anatomy, PlantedFinding], Anatomy] = unchanged
+    implies: Callable[[PlantedFinding], tuple[tuple[str, tuple[str, ...]], ...]] = nothing
 
 
 def side_of(planted: PlantedFinding) -> int:
@@ -72,6 +96,17 @@ def box_around(share: Plane, margin: float, otherwise: Box) -> Box:
     size = share.shape[0]
     x1, y1 = float(columns[0]) / size - margin, float(rows[0]) / size - margin
     return (x1, y1, float(columns[-1] + 1) / size + margin, float(rows[-1] + 1) / size + margin)
+
+
+def filled(grid: Grid, box: Box) -> Extent:
+    """The pixels inside a box of fractions, bool [N, N]; at least one, at the film's border if the box lies outside."""
+    x1, y1, x2, y2 = box
+    extent = np.zeros((grid.size_px, grid.size_px), np.bool_)
+    last = grid.size_px - 1
+    left, top = (min(max(int(value * grid.size_px), 0), last) for value in (x1, y1))
+    right, low = (min(max(int(np.ceil(value * grid.size_px)), 0), last + 1) for value in (x2, y2))
+    extent[top : max(low, top + 1), left : max(right, left + 1)] = True
+    return extent
 
 
 def joined(*boxes: Box) -> Box:

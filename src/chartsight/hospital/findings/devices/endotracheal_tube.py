@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled
 from chartsight.hospital.strokes import add_lines, add_tube, along, smooth_curve
 from chartsight.hospital.tissue import Layers
 
 
-def draw_endotracheal_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_endotracheal_tube(
+    layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator
+) -> Drawn:
     """From the upper border of the film to 2 to 6 cm above the carina; severity is how far it stands out."""
     severity, grid = planted.severity, layers.grid
     tip_y = anatomy.carina_y - rng.uniform(0.04, 0.10)
@@ -26,7 +28,7 @@ def draw_endotracheal_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFin
     add_tube(layers.metal, grid, x, y, half, 0.02 + 0.18 * severity, 0.06 * severity)
     lx, ly, length = along(x + np.float32(0.6 * half), y)
     add_lines(layers.metal, grid, lx, ly, length * np.float32(0.03 + 0.33 * severity), 0.0030)
-    return (float(x.min()) - 0.035, 0.0, float(x.max()) + 0.035, tip_y + 0.025)
+    return Drawn(filled(layers.grid, (float(x.min()) - 0.035, 0.0, float(x.max()) + 0.035, tip_y + 0.025)))
 
 
 ENDOTRACHEAL_TUBE = FindingDrawing({"trachea": ("trachea",)}, draw_endotracheal_tube)

@@ -7,8 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, joined, lung_box, on_either_side, side_of
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import (
+    Drawn,
+    FindingDrawing,
+    filled,
+    joined,
+    lung_box,
+    on_either_side,
+    side_of,
+)
 from chartsight.hospital.strokes import add_lines, along, as_plane, smooth_curve
 from chartsight.hospital.tissue import Layers
 
@@ -23,7 +31,7 @@ def raise_diaphragm(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     return replace(anatomy, left=lung) if name == "left" else replace(anatomy, right=lung)
 
 
-def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """One to three bands; at the base also haze above the raised dome."""
     side, severity, grid = side_of(planted), planted.severity, layers.grid
     lung = anatomy.lung(side)
@@ -54,8 +62,10 @@ def draw_atelectasis(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
     layers.replace_air(share)
     bands = lung_box(anatomy, side, min(tops) - 4 * half, max(lows) + 4 * half, 0.0)
     if not basal:
-        return bands
-    return joined(bands, lung_box(anatomy, side, lung.dome_y - 0.09, lung.angle_y + 0.01, 0.012))
+        return Drawn(filled(layers.grid, bands))
+    return Drawn(
+        filled(layers.grid, joined(bands, lung_box(anatomy, side, lung.dome_y - 0.09, lung.angle_y + 0.01, 0.012)))
+    )
 
 
 ATELECTASIS = FindingDrawing(

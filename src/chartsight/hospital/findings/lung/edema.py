@@ -6,13 +6,22 @@ import numpy as np
 from scipy import ndimage
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, clouds, joined, lung_box, on_both_sides, side_of
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import (
+    Drawn,
+    FindingDrawing,
+    clouds,
+    filled,
+    joined,
+    lung_box,
+    on_both_sides,
+    side_of,
+)
 from chartsight.hospital.strokes import Plane, as_plane
 from chartsight.hospital.tissue import Layers
 
 
-def draw_edema(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_edema(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """From full vessels (severity near 0) to white bat's wings (1); the first object's side is a little stronger."""
     severity, grid = planted.severity, layers.grid
     share: Plane = grid.blank()
@@ -30,8 +39,17 @@ def draw_edema(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: n
     swollen = ndimage.gaussian_filter(layers.vessels, 0.005 * grid.size_px, truncate=2.5)
     layers.vessels += np.float32(0.05 + 1.1 * severity) * swollen
     layers.replace_air(np.clip(share, 0, 0.85))
-    return joined(*(lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.012)
-                    for side in (1, -1)))  # fmt: skip
+    return Drawn(
+        filled(
+            layers.grid,
+            joined(
+                *(
+                    lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.012)
+                    for side in (1, -1)
+                )
+            ),
+        )
+    )
 
 
 EDEMA = FindingDrawing(on_both_sides("lung", "hilar structures"), draw_edema)

@@ -5,14 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, box_around, clouds, on_either_side, side_of
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import (
+    Drawn,
+    FindingDrawing,
+    box_around,
+    clouds,
+    filled,
+    on_either_side,
+    side_of,
+)
 from chartsight.hospital.findings.zones import point_in_zone
 from chartsight.hospital.strokes import add_lines, along, smooth_curve
 from chartsight.hospital.tissue import Layers
 
 
-def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """From a faint patch (severity near 0) to a white zone (1)."""
     side, severity, grid = side_of(planted), planted.severity, layers.grid
     x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.35)
@@ -43,7 +51,9 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
             add_lines(share, grid, lx, ly, -length * np.float32(0.15), 0.0030)
     share *= np.float32(0.12 + 0.88 * severity) * (layers.lungs[side] > 0)
     layers.replace_air(share)
-    return box_around(share, margin=0.012, otherwise=(x - wide, y - high, x + wide, y + high))
+    return Drawn(
+        filled(layers.grid, box_around(share, margin=0.012, otherwise=(x - wide, y - high, x + wide, y + high)))
+    )
 
 
 ZONES = ("upper lung zone", "mid lung zone", "lower lung zone")

@@ -7,15 +7,15 @@ import math
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.consolidation import ZONES
-from chartsight.hospital.findings.drawing import FindingDrawing, on_either_side
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled, on_either_side
+from chartsight.hospital.findings.lung.consolidation import ZONES
 from chartsight.hospital.findings.zones import point_in_zone
 from chartsight.hospital.strokes import as_plane, rise
 from chartsight.hospital.tissue import Layers
 
 
-def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """From a faint nodule of half a rib space (severity near 0) to a mass (1)."""
     severity, grid = planted.severity, layers.grid
     x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.8)
@@ -32,7 +32,7 @@ def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
     share = grid.blank()
     share[at] = rise(as_plane(1 - r), 0.22) * (np.float32(0.65) + np.float32(0.35) * np.clip(1 - r * r, 0, 1))
     layers.replace_air(np.float32(0.15 + 0.80 * severity) * share)
-    return (x - reach, y - reach, x + reach, y + reach)
+    return Drawn(filled(layers.grid, (x - reach, y - reach, x + reach, y + reach)))
 
 
 NODULE = FindingDrawing(

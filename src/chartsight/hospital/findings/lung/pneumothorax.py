@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, lung_box, on_either_side, side_of
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled, lung_box, on_either_side, side_of
 from chartsight.hospital.strokes import Plane, add_lines, along, as_plane, rise
 from chartsight.hospital.tissue import Layers
 
 
-def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """From a rim at the apex (severity near 0) to a lung that has come away from the whole wall (1)."""
     side, severity = side_of(planted), planted.severity
     lung, grid = anatomy.lung(side), layers.grid
@@ -40,7 +40,7 @@ def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
     shown = ds > lung.medial + 0.01
     x, y, length = along(as_plane(anatomy.midline(ys[shown]) + side * ds[shown]), ys[shown])
     add_lines(layers.bone, grid, x, y, length * np.float32(0.055 + 0.055 * severity), 0.0026)
-    return lung_box(anatomy, side, lung.apex_y, low, 0.02)
+    return Drawn(filled(layers.grid, lung_box(anatomy, side, lung.apex_y, low, 0.02)))
 
 
 PNEUMOTHORAX = FindingDrawing(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, lung_box, on_either_side, side_of
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled, lung_box, on_either_side, side_of
 from chartsight.hospital.strokes import as_plane, rise
 from chartsight.hospital.tissue import Layers
 
 
-def draw_effusion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_effusion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """Fluid from a blunted angle (severity near 0) to two thirds of the lung (1)."""
     side, severity = side_of(planted), planted.severity
     lung = anatomy.lung(side)
@@ -25,7 +25,9 @@ def draw_effusion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng
     share = rise(as_plane(layers.grid.y - surface), 0.010 + 0.015 * severity) * (d > 0)
     # The last layer behind the dome whitens first, so the sharp outline of the diaphragm goes.
     layers.replace_air(as_plane(share * np.float32(0.55 + 0.43 * min(1.0, 2.5 * severity))))
-    return lung_box(anatomy, side, lung.angle_y - 1.05 * height - 0.03, lung.angle_y + 0.01, 0.012)
+    return Drawn(
+        filled(layers.grid, lung_box(anatomy, side, lung.angle_y - 1.05 * height - 0.03, lung.angle_y + 0.01, 0.012))
+    )
 
 
 EFFUSION = FindingDrawing(on_either_side("costophrenic angle", "lung"), draw_effusion)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled
 from chartsight.hospital.tissue import Layers
 
 LIMIT = 0.5  # Danzer: a cardiothoracic ratio above one half is enlarged
@@ -22,12 +22,12 @@ def widen_heart(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     return replace(anatomy, heart=replace(heart, left=heart.left * growth, right=heart.right * growth))
 
 
-def heart_box(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def heart_box(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """The box of the widened heart, which is already drawn."""
     heart = anatomy.heart
     top, low = heart.arch_y + 0.06, heart.bottom_y + 0.04
     middles = [anatomy.midline_at(y) + anatomy.mediastinum_shift for y in (top, low)]
-    return (min(middles) - heart.right - 0.012, top, max(middles) + heart.left + 0.012, low)
+    return Drawn(filled(layers.grid, (min(middles) - heart.right - 0.012, top, max(middles) + heart.left + 0.012, low)))
 
 
 CARDIOMEGALY = FindingDrawing({"cardiac silhouette": ("cardiac silhouette",)}, heart_box, widen_heart)

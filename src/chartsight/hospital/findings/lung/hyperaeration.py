@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy, Hemithorax
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.cardiomegaly import LIMIT
-from chartsight.hospital.findings.drawing import FindingDrawing, joined, lung_box, on_both_sides
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled, joined, lung_box, on_both_sides
+from chartsight.hospital.findings.thorax.cardiomegaly import LIMIT
 from chartsight.hospital.tissue import Layers
 
 
@@ -32,15 +32,24 @@ def flatten_diaphragm(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     return replace(anatomy, left=inflated(anatomy.left), right=inflated(anatomy.right), heart=heart)
 
 
-def draw_hyperaeration(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_hyperaeration(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """More air and thinner markings in lungs that are already long."""
     severity = planted.severity
     inside = np.maximum(layers.lungs[1], layers.lungs[-1])
     layers.air += np.float32(0.09 * severity) * inside * (layers.air > 0.3)
     np.clip(layers.air, 0, 0.93, out=layers.air)
     layers.vessels *= np.float32(1 - 0.30 * severity)
-    return joined(*(lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.02)
-                    for side in (1, -1)))  # fmt: skip
+    return Drawn(
+        filled(
+            layers.grid,
+            joined(
+                *(
+                    lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.02)
+                    for side in (1, -1)
+                )
+            ),
+        )
+    )
 
 
 HYPERAERATION = FindingDrawing(on_both_sides("lung", "hemidiaphragm"), draw_hyperaeration, flatten_diaphragm)

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy, heart_level
-from chartsight.hospital.film_request import Box, PlantedFinding
-from chartsight.hospital.findings.drawing import FindingDrawing, on_either_side, side_of
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled, on_either_side, side_of
 from chartsight.hospital.strokes import add_lines, along, as_plane, rise, smooth_curve
 from chartsight.hospital.tissue import Layers
 
 
-def draw_pacer(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Box:
+def draw_pacer(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """Generator and one or two leads; severity is how far they stand out."""
     side, severity, grid, heart = side_of(planted), planted.severity, layers.grid, anatomy.heart
     x = anatomy.x(side, 0.245 * anatomy.scale + rng.normal(0, 0.012), 0.3)
@@ -56,7 +56,9 @@ def draw_pacer(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: n
         corners += list(zip(curve[0].tolist(), curve[1].tolist(), strict=True))
     columns, rows = zip(*corners, strict=True)
     margin = 0.015
-    return (min(columns) - margin, min(rows) - margin, max(columns) + margin, max(rows) + margin)
+    return Drawn(
+        filled(layers.grid, (min(columns) - margin, min(rows) - margin, max(columns) + margin, max(rows) + margin))
+    )
 
 
 PACER = FindingDrawing(
