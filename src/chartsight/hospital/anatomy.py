@@ -23,6 +23,9 @@ SIDES: Mapping[Side, int] = {"left": 1, "right": -1}
 # Purposes of the random streams: a new use takes a new number, so that no other stream moves.
 BODY_STREAM, EXPOSURE_STREAM = 1, 2
 
+# Limits of what a film shows without a finding.
+MOST_ROTATION, MOST_BEND = 0.04, 0.012
+
 
 @dataclass(frozen=True)
 class Hemithorax:
@@ -112,6 +115,21 @@ class Rib:
     weight: float
     edge: tuple[float, float]
 
+    def reach(self, side: int) -> float:
+        """Distance from the midline to where the rib turns forward, on a side."""
+        return self.edge[0 if side > 0 else 1]
+
+    def back_y(self, q: Plane) -> Plane:
+        """Height of the back arc's middle at each share `q` of the way from the midline to the edge."""
+        outer = np.clip((q - np.float32(0.80)) * 5, 0, 1)
+        bow = np.float32(0.014) * np.sin(np.clip(q, 0, 1) * np.float32(math.pi))
+        return as_plane(np.float32(self.spine_y) + np.float32(self.drop) * q * q + np.float32(0.05) * outer**3 - bow)
+
+    def front_y(self, q: Plane) -> Plane:
+        """Height of the front arc's middle at each share `q` of the way from the midline to the edge."""
+        arc = np.sqrt(np.clip(1 - q * q, 0, 1))
+        return as_plane(np.float32(self.spine_y + 1.15 * self.drop + 0.030) + np.float32(self.front_drop) * arc)
+
 
 @dataclass(frozen=True)
 class LookAlikes:
@@ -165,6 +183,7 @@ class Anatomy:
     sharpness: float
     look_alikes: LookAlikes
     body_seed: int
+    shift: float = 0.0  # of heart and great vessels towards the patient's left, by what pushes or pulls them
 
     def lung(self, side: int) -> Hemithorax:
         """The lung of a side, +1 left, -1 right."""
@@ -184,9 +203,30 @@ class Anatomy:
         return self.midline_at(y) + side * d
 
     @property
+    def clavicle_span(self) -> float:
+        """Width that a clavicle covers, from its head to the shoulder."""
+        return 0.335 * self.scale - 0.028
+
+    def clavicle_start(self, side: int) -> float:
+        """Distance from the midline to a clavicle's head; a turned patient shows one nearer to the spine."""
+        return 0.028 + 0.6 * self.rotation * side
+
+    def clavicle_height(self, side: int, t: Plane) -> Plane:
+        """Height of a clavicle's middle at each share `t` of the way from its head to the shoulder."""
+        rise_out = self.clavicle_rise[0 if side > 0 else 1]
+        wave = np.sin(np.clip(t, 0, 1) * np.float32(2 * math.pi))
+        return as_plane(np.float32(self.clavicle_y) - np.float32(rise_out + 0.035) * t + np.float32(0.010) * wave)
+
+    def disc_heights(self) -> tuple[float, ...]:
+        """Middles of the discs on the film, from above."""
+        y = np.linspace(0, 1, 2001)
+        discs = np.floor(spine_phase(self.scale, as_plane(y)) / (2 * math.pi) + 0.25)
+        return tuple(float(each) for each in y[1:][np.diff(discs) > 0])
+
+    @property
     def mediastinum_shift(self) -> float:
-        """How far rotation moves heart and vessels towards the patient's left."""
-        return 0.5 * self.rotation
+        """How far rotation, and what pushes or pulls, move heart and vessels towards the patient's left."""
+        return 0.5 * self.rotation + self.shift
 
     @property
     def thorax_width(self) -> float:
@@ -202,6 +242,12 @@ class Anatomy:
     def mt_ratio(self) -> float:
         """Upper mediastinum width over thorax width."""
         return (self.heart.upper + self.heart.knob) / self.thorax_width
+
+
+def spine_phase(scale: float, y: Plane) -> Plane:
+    """Phase of the spine at each height: a vertebra to a turn, its body where the sine is high, a disc where low."""
+    spacing = np.float32(0.046 * scale) * (np.float32(0.85) + np.float32(0.3) * y)
+    return as_plane(y / spacing * np.float32(2 * math.pi))
 
 
 def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
@@ -225,12 +271,13 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     knob = 0.073 + 0.012 * old + own.normal(0, 0.004)
     upper = 0.061 + own.normal(0, 0.005) + 0.006 * large
     waist = 0.066 + own.normal(0, 0.006)
-    bend = float(np.clip(own.normal(0, 0.0035) * (1 + max(old, 0)), -0.012, 0.012))
+    bend = float(np.clip(own.normal(0, 0.0035) * (1 + max(old, 0)), -MOST_BEND, MOST_BEND))
     bend_phase = own.uniform(0, 2 * math.pi)
     dome_gap = abs(own.normal(0.022, 0.012))
     dome_height = 0.085 + own.normal(0, 0.012) + 0.015 * large - 0.012 * max(old, 0)
     roundness = own.normal(0.50, 0.03)
-    calcified = max(0.0, own.normal(0.8 * old, 0.35))
+    # More chalk than this is a finding.
+    calcified = min(max(0.0, own.normal(0.8 * old, 0.35)), 0.45)
     breast = 0.0 if male else float(np.clip(own.normal(0.4 + 0.55 * large, 0.2), 0.1, 1.2))
     breast_y = own.normal(0.62, 0.03) + 0.03 * old
     bone = 1.0 + own.normal(0, 0.08) - (0.18 if not male else 0.08) * max(old, 0)
@@ -244,7 +291,8 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     scale = stature * film.normal(1.0 if not supine else 1.03, 0.025)
     centre_x = 0.5 + film.normal(0, 0.014 if not supine else 0.025)
     tilt = film.normal(0, 0.02 if not supine else 0.04)
-    rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -0.06, 0.06))
+    # A patient who is turned further is a finding.
+    rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -MOST_ROTATION, MOST_ROTATION))
     inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-1.0, 0.6)
     inspiration = float(np.clip(inspiration, -1.9, 1.6))
     apex = 0.125 + film.normal(0, 0.018) + (0.035 if supine else 0.0)
