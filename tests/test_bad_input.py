@@ -247,12 +247,25 @@ def test_an_impossible_hospital(tmp_path: Path, refused: Refused, flags: list[st
     assert words in refused("hospital", tmp_path / "h", *flags)
 
 
+@pytest.mark.parametrize("verb", ["hospital", "questions build", "predict", "records build"])
+def test_a_name_that_no_file_can_have(
+    verb: str, tiny_record: Path, tiny_questions: Path, tmp_path: Path, refused: Refused
+) -> None:
+    sources = {
+        "hospital": [], "questions build": [tiny_record], "predict": ["starter", tiny_questions],
+        "records build": [],
+    }[verb]  # fmt: skip
+    flags = ["--mimiciv", tmp_path] if verb == "records build" else []
+    assert "File name too long" in refused(*verb.split(), *sources, tmp_path / ("x" * 255), *flags)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["--yes-share", "1.5"], "yes_share: 1.5; expected a share from 0 to 1"),
         (["--unmentioned", "maybe"], "unmentioned: maybe; expected absent or unknown"),
-        (["--min-support", "0"], "min_support: 0; expected at least 1"),
+        (["--min-support", "0"], "min_support: 0; expected a whole number of at least 1"),
         (["--templates", "none.yaml"], "none.yaml"),
     ],
 )

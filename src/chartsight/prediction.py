@@ -23,7 +23,7 @@ from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex, read_film_index
 from chartsight.progress import track
 from chartsight.questions.files import film_index_of, read_questions
-from chartsight.runs import Run, check_apart, new_output, read_manifest
+from chartsight.runs import Run, check_apart, check_place, make_folder, new_output, read_manifest
 from chartsight.schema import Condition, Prediction, Question, prediction_schema, strictest_pairing, strictest_terms
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def predict_questions(
             raise OutputError(
                 "output-exists", out, "holds other predictions", hint="choose another name or pass --force"
             )
+    make_folder(out.parent)
+    check_place(store_path)
     chosen = select_questions(read_questions(questions), split, limit, questions)
     run = Run("predict", config, seed=seed)
     run.read(questions, rows=len(chosen))

@@ -38,6 +38,8 @@ DISK_FULL_WORDS = (
     "os error 28)",
     "failed to offload data block",
 )
+NAME_REFUSED = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS}  # about the name of a file, whatever was asked of it
+LONGEST_SHOWN = 120
 MARKS_OF_OURS = ("run.json", "chartsight.json", "films.json")  # of a run, a model, a film cache
 RECORDED_PACKAGES = ("duckdb", "numpy", "peft", "pillow", "pyarrow", "torch", "transformers")
 
@@ -68,11 +70,8 @@ def new_output(path: Path, *, replace: bool = False) -> Iterator[Path]:
         raise OutputError("not-writable", path.parent, "may not be made", hint="choose another place") from error
     if not os.access(path.parent, os.W_OK):
         raise OutputError("not-writable", path.parent, "may not be written", hint="choose another folder")
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        remove(partial)
-    except OSError as error:
-        raise OutputError("not-writable", path, error.strerror or "cannot be made", "a shorter name") from error
+    check_place(path)
+    partial = partial_of(path)
     try:
         yield partial
         if path.is_dir() and not partial.is_dir():
@@ -132,6 +131,39 @@ def make_folder(path: Path) -> None:
         raise OutputError("not-writable", path, "may not be written", hint="choose another folder")
 
 
+def check_place(path: Path) -> None:
+    """Nothing, when a file can be made beside `path`; nothing is left there.
+
+    Raises:
+        OutputError: The operating system makes none: a name that is too long, a folder such as /proc whatever its
+            permissions say (DuckDB and Arrow report that badly), a full disk.
+    """
+    partial = partial_of(path)
+    try:
+        remove(partial)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise disk_full(path) if is_disk_full(error) else refused(path, error) from error
+
+
+def partial_of(path: Path) -> Path:
+    """Where `path` is built before it appears: a hidden sibling of this process."""
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
+def refused(path: Path, error: OSError) -> OutputError:
+    """The one line for a place where the operating system makes nothing."""
+    hint = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another place"
+    return OutputError("not-writable", shortened(path), error.strerror or "cannot be made", hint=hint)
+
+
+def shortened(path: Path | str) -> str:
+    """`path` for a message: its name cut when no file system takes it."""
+    text = str(path)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
 def check_replaceable(path: Path) -> None:
     """Nothing, when `path` is free, a file, an empty folder, or a folder that chartsight made.
 
@@ -179,7 +211,7 @@ def remove(path: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """`value` as readable JSON with sorted keys, replaced in one step."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = partial_of(path)
     try:
         partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n", "utf-8")
         partial.replace(path)

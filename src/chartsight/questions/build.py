@@ -93,8 +93,9 @@ class QuestionConfig:
         if self.verify_share + self.choose_share > 1:
             raise QuestionError("bad-share", "verify_share and choose_share", "more than 1 together", "at most 1")
         for name in ("per_film", "min_support", "most_fillings"):
-            if getattr(self, name) < 1:
-                raise QuestionError("bad-number", name, str(getattr(self, name)), "at least 1")
+            number = getattr(self, name)
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise QuestionError("bad-number", name, str(number), "a whole number of at least 1")
         if self.seed < 0:
             raise QuestionError("bad-number", "seed", str(self.seed), "0 or more")
         for name, known in (("unmentioned", ("absent", "unknown")), ("uncertain", ("drop",))):
