@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from chartsight.hospital.anatomy import SIDES, Anatomy, Hemithorax, heart_level
+from chartsight.hospital.anatomy import SIDES, Anatomy, Hemithorax, heart_level, spine_phase
 from chartsight.hospital.strokes import (
     Grid,
     Plane,
@@ -221,12 +220,8 @@ def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
     for side in (1, -1):
         for number, rib in enumerate(anatomy.ribs):
             d = (grid.x[0] - np.float32(anatomy.midline_at(rib.spine_y))) * side
-            edge_y = rib.spine_y + rib.drop * 1.15
-            edge = rib.edge[0 if side > 0 else 1]
-            q = d / np.float32(edge)
-            outer = np.clip((q - np.float32(0.80)) * 5, 0, 1)
-            back = np.float32(rib.spine_y) + np.float32(rib.drop) * q * q + np.float32(0.05) * outer**3 \
-                - np.float32(0.014) * np.sin(np.clip(q, 0, 1) * np.float32(math.pi))  # fmt: skip
+            q = d / np.float32(rib.reach(side))
+            back = rib.back_y(q)
             shown = (d > 0.03) & (q < 1)
             fade = np.float32(0.75) + np.float32(0.35) * np.clip(q, 0, 1)
             centres.append(back)
@@ -234,10 +229,9 @@ def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
             weights.append(np.where(shown, np.float32(0.135 * rib.weight * anatomy.bone) * fade, 0))
             if number < 7:
                 arc = np.sqrt(np.clip(1 - q * q, 0, 1))
-                front = np.float32(edge_y + 0.030) + np.float32(rib.front_drop) * arc
                 shown = (q > 0.34 - 0.015 * number) & (q < 1)
                 fade = np.clip((q - np.float32(0.32)) * 2.4, 0, 1) * np.clip((1 - q) * 7, 0.15, 1)
-                centres.append(front)
+                centres.append(rib.front_y(q))
                 steep = 1 / np.maximum(arc, np.float32(0.45))
                 halves.append(np.full_like(d, rib.half_width * 1.08) * np.minimum(steep, 1.8))
                 weights.append(
@@ -254,8 +248,7 @@ def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
 def paint_spine(anatomy: Anatomy, layers: Layers) -> None:
     """Vertebral bodies with their discs and processes."""
     grid, y = layers.grid, layers.grid.y
-    spacing = np.float32(0.046 * anatomy.scale) * (np.float32(0.85) + np.float32(0.3) * y)
-    phase = y / spacing * np.float32(2 * math.pi)
+    phase = spine_phase(anatomy.scale, y)
     body = rise(np.float32(0.030) + np.float32(0.008) * y - np.abs(layers.d), 0.006)
     layers.bone += (
         body * (np.float32(0.075) + np.float32(0.03) * np.sin(phase) + np.float32(0.05) * y) * np.float32(anatomy.bone)
@@ -279,12 +272,10 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
     """Clavicles, scapulae and humeral heads."""
     a, grid = anatomy, layers.grid
     centres, halves, weights = [], [], []
-    for number, (side, rise_out) in enumerate(zip((1, -1), a.clavicle_rise, strict=True)):
-        start, end = 0.028 + 0.6 * a.rotation * side, 0.335 * a.scale
+    for number, side in enumerate((1, -1)):
         d = (grid.x[0] - np.float32(a.midline_at(a.clavicle_y))) * side
-        t = (d - np.float32(start)) / np.float32(end - start)
-        wave = np.sin(np.clip(t, 0, 1) * np.float32(2 * math.pi))
-        centres.append(np.float32(a.clavicle_y) - np.float32(rise_out + 0.035) * t + np.float32(0.010) * wave)
+        t = (d - np.float32(a.clavicle_start(side))) / np.float32(a.clavicle_span)
+        centres.append(a.clavicle_height(side, t))
         halves.append(np.float32(0.0135 * a.scale) * (1 + np.float32(0.45) * (1 - np.clip(t * 5, 0, 1))))
         weights.append(np.float32(0.23 * a.bone) * np.clip(t * 12, 0, 1) * np.clip((1 - t) * 6, 0, 1))
         # Scapula: blade lateral of the lung when the shoulders are rolled forward, over it otherwise.
