@@ -358,7 +358,7 @@ def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
         call: The whole work.
         as_json: Print the five facts of a mistake on standard output besides the line on standard error.
     """
-    from chartsight.runs import disk_full, is_disk_full
+    from chartsight.runs import NAME_REFUSED, disk_full, is_disk_full, refused
 
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
@@ -374,9 +374,13 @@ def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         mistake = ChartsightError("bad-option", "command line", message.rstrip("."), hint="see --help")
     except Exception as error:
-        if not is_disk_full(error):
+        place = Path(getattr(error, "filename", None) or "output")
+        if isinstance(error, OSError) and error.errno in NAME_REFUSED:
+            mistake = refused(place, error)
+        elif is_disk_full(error):
+            mistake = disk_full(place)
+        else:
             raise
-        mistake = disk_full(Path(getattr(error, "filename", None) or "output"))
     else:
         return result if isinstance(result, int) else 0
     if as_json:
