@@ -95,7 +95,7 @@ def render_films(
     """Every film, written below `folder`; dicom_id → what is true of it (without its pixels)."""
     tasks = [
         FilmTask(
-            each.patient.film_request(each.study, config.style, config.film_size_px),
+            each.patient.film_request(each.study, config),
             folder / film_path(each.patient, each.study),
             config.jpeg_quality,
         )

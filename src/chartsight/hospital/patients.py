@@ -6,6 +6,7 @@ same patients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -14,8 +15,10 @@ import numpy as np
 
 from chartsight.hospital import identifiers
 from chartsight.hospital.config import HospitalConfig
+from chartsight.hospital.confounding import choose_view_and_technique, technique_generator
 from chartsight.hospital.courses import COURSES, Course, FindingScript
-from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding
+from chartsight.hospital.difficulty import find_difficulty
+from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding, Technique
 from chartsight.hospital.sites import SITE_WEIGHTS, SITES, opposite
 
 FILMS_A_PATIENT = (0.14, 0.26, 0.27, 0.17, 0.10, 0.06)  # 1 to 6; mean 3.0
@@ -27,6 +30,7 @@ RACES = {
 MARITAL_STATUS = {"MARRIED": 0.45, "SINGLE": 0.3, "WIDOWED": 0.15, "DIVORCED": 0.1}
 FILM_AFTER_INTUBATION = 0.75  # probability that the first film of a ventilated stay shows where the tube ends
 FAINTEST = 0.25  # a finding below it has resolved
+LATERAL_BIT = 1 << 31  # above all seeds of frontal films
 FIRST_YEARS = (2110, 2191)  # anchor years; MIMIC shifts every patient into 2100 to 2200
 YEAR_GROUPS = ("2008 - 2010", "2011 - 2013", "2014 - 2016", "2017 - 2019")
 CXR_SPLITS: tuple[Literal["train", "validate", "test"], ...] = ("train",) * 7 + ("validate", "train", "test")
@@ -58,7 +62,14 @@ class Episode:
 
 @dataclass(frozen=True)
 class Study:
-    """One frontal film with everything that it shows. `hadm_id` is None for an outpatient."""
+    """A frontal film, perhaps with a lateral one beside it, and everything that they show.
+
+    Args:
+        dicom_id: Of the frontal film.
+        hadm_id: None for an outpatient.
+        sickness: 0 to 1; what `confounding` ties the film's technique to.
+        lateral_dicom_id: Of the lateral film; None without.
+    """
 
     study_id: int
     dicom_id: str
@@ -69,6 +80,9 @@ class Study:
     findings: tuple[PlantedFinding, ...]
     reason: str
     seed: int
+    technique: Technique = Technique()
+    sickness: float = 0.0
+    lateral_dicom_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +116,16 @@ class Patient:
         """Years, as MIMIC counts them: anchor_age moved by whole years."""
         return self.body.age + time.year - self.anchor_year
 
-    def film_request(self, study: Study, style: str, size_px: int) -> FilmRequest:
-        """What the renderer needs for a study."""
-        return FilmRequest(self.body, study.view, study.findings, style, size_px, study.seed)
+    def film_request(self, study: Study, config: HospitalConfig) -> FilmRequest:
+        """What the renderer needs for a study's frontal film."""
+        return FilmRequest(
+            self.body, study.view, study.findings, config.style, config.film_size_px, study.seed, study.technique,
+            config.bits, find_difficulty(config.difficulty).distraction,
+        )  # fmt: skip
+
+    def lateral_request(self, study: Study, config: HospitalConfig) -> FilmRequest:
+        """The same for its lateral film: exposed moments later, printed alike."""
+        return replace(self.film_request(study, config), view="LATERAL", seed=study.seed ^ LATERAL_BIT)
 
 
 @dataclass(frozen=True)
@@ -337,25 +358,39 @@ def plan_study(
     *,
     is_first: bool,
 ) -> Study:
-    """One study: portable AP films for those who cannot stand, PA for the others."""
-    share = 0.03 if episode is None else 0.45
-    if episode is not None and episode.icu is not None and episode.icu[0] <= time <= episode.icu[1]:
-        share = 0.95
-    if episode is not None and episode.ventilation is not None:
-        share = 1.0 if episode.ventilation[0] <= time <= episode.ventilation[1] else share
-    portable = rng.random() < share
+    """One study: view and technique follow from how ill the patient is, as far as the config ties them."""
     study_id = identifiers.study_id(subject_id, nth)
+    sickness = sickness_at(time, episode, findings)
+    on_ventilator = (
+        episode is not None
+        and episode.ventilation is not None
+        and episode.ventilation[0] <= time <= episode.ventilation[1]
+    )
+    taken = choose_view_and_technique(
+        technique_generator(config.seed, study_id), config.confounding, sickness, must_be_portable=on_ventilator
+    )
     return Study(
         study_id=study_id,
         dicom_id=identifiers.dicom_id(config.seed, study_id),
         hadm_id=episode.hadm_id if episode is not None else None,
         time=time,
-        view="AP" if portable else "PA",
-        is_portable=bool(portable),
-        findings=findings,
+        view=taken.view,
+        is_portable=taken.is_portable,
+        findings=find_difficulty(config.difficulty).as_drawn(findings),
         reason=draw_reason(rng, course, episode, is_first=is_first),
         seed=int(rng.integers(0, 2**31)),
+        technique=taken.technique,
+        sickness=sickness,
     )
+
+
+def sickness_at(time: datetime, episode: Episode | None, findings: Sequence[PlantedFinding]) -> float:
+    """How ill the patient is when the film is taken, 0 to 1: in intensive care, by the admission, by what is found."""
+    found = 0.15 * min(sum(each.severity for each in findings), 2.0)
+    if episode is None:
+        return round(min(0.05 + found, 1.0), 3)
+    in_icu = episode.icu is not None and episode.icu[0] <= time <= episode.icu[1]
+    return round(min(0.2 + 0.25 * episode.severity + 0.3 * in_icu + found, 1.0), 3)
 
 
 def draw_reason(rng: np.random.Generator, course: Course, episode: Episode | None, *, is_first: bool) -> str:
