@@ -1,4 +1,4 @@
-"""Consolidation: a lobar or patchy whiteness with soft borders, in which airways may stay dark."""
+"""Consolidation: whiteness with air bronchograms, patchy or up to a fissure, that hides the border of what it meets."""
 
 from __future__ import annotations
 
@@ -6,57 +6,75 @@ import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import PlantedFinding
-from chartsight.hospital.findings.drawing import (
-    Drawn,
-    FindingDrawing,
-    box_around,
-    clouds,
-    filled,
-    on_either_side,
-    side_of,
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_either_side, side_of
+from chartsight.hospital.findings.lung.airspace import (
+    Airspace,
+    drawn_curve,
+    fill,
+    ink,
+    lumps,
+    outline,
+    part_of_lung,
+    strength,
+    texture,
+    thin_vessels,
 )
 from chartsight.hospital.findings.zones import point_in_zone
-from chartsight.hospital.strokes import add_lines, along, smooth_curve
+from chartsight.hospital.strokes import Plane, as_plane
 from chartsight.hospital.tissue import Layers
+
+ZONES = ("upper lung zone", "mid lung zone", "lower lung zone")
 
 
 def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
-    """From a faint patch (severity near 0) to a white zone (1)."""
-    side, severity, grid = side_of(planted), planted.severity, layers.grid
-    x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.35)
-    wide = (0.066 + 0.060 * severity) * rng.uniform(0.9, 1.25)
-    high = (0.052 + 0.050 * severity) * rng.uniform(0.85, 1.2)
-    lobar = rng.random() < 0.5
-    slant, patches = rng.normal(0, 0.4), clouds(rng, grid.size_px, 22)
-    at, xs, ys = grid.window(x - 1.7 * wide, y - 1.7 * high, x + 1.7 * wide, y + 1.7 * high)
-    u, v = (xs - np.float32(x)) / np.float32(wide), (ys - np.float32(y)) / np.float32(high)
-    v = v + np.float32(slant) * u
-    r = np.sqrt(u * u + v * v) + (np.float32(1.1 if not lobar else 0.6) * (patches[at] - np.float32(0.5)))
-    body = np.clip((np.float32(1.25) - r) * np.float32(1.1 if not lobar else 1.4), 0, 1)
-    if lobar:  # A fissure cuts it off sharply on one side.
-        edge = np.float32(0.62) - (v if planted.objects[0].find("upper") >= 0 else -v)
-        body = body * np.clip(edge * 3.5, 0, 1)
-    share = layers.grid.blank()
-    share[at] = body * (np.float32(0.75) + np.float32(0.4) * patches[at])
-    if severity > 0.3:
-        for _ in range(3):
-            turn = rng.uniform(-0.7, 0.7)
-            reach = np.linspace(-0.8, 0.5, 4)
-            px, py = smooth_curve(
-                [x + side * wide * float(k) for k in reach],
-                [y + high * (float(k) * turn + rng.normal(0, 0.08)) for k in reach],
-                16,
-            )
-            lx, ly, length = along(px, py)
-            add_lines(share, grid, lx, ly, -length * np.float32(0.15), 0.0030)
-    share *= np.float32(0.12 + 0.88 * severity) * (layers.lungs[side] > 0)
-    layers.replace_air(share)
-    return Drawn(
-        filled(layers.grid, box_around(share, margin=0.012, otherwise=(x - wide, y - high, x + wide, y + high)))
-    )
+    """From a faint patch (severity near 0) to a white lobe (1)."""
+    side, severity = side_of(planted), planted.severity
+    x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.45)
+    lobar, slant, ragged = rng.random() < 0.45, rng.normal(0, 0.3), rng.uniform(0.5, 1.0)
+    wide = (0.060 + 0.055 * severity) * rng.uniform(0.85, 1.25)
+    high = (0.050 + 0.045 * severity) * rng.uniform(0.85, 1.25)
+    turns = rng.normal(0, 1, (4, 3))
+    d = side * (x - anatomy.midline_at(y))
+    space = part_of_lung(layers, anatomy, side, y - 1.9 * high, y + 1.9 * high, d - 1.9 * wide, d + 1.9 * wide)
+    u = (space.d - np.float32(d)) / np.float32(wide)
+    v = (space.y - np.float32(y)) / np.float32(high) + np.float32(slant) * u
+    r = np.sqrt(u * u + v * v) + np.float32(ragged) * lumps(rng, space, 0.055)
+    share = as_plane(np.clip((np.float32(1.25) - r) * np.float32(1.5), 0, 1))
+    if lobar:
+        share *= up_to_fissure(anatomy, space, planted.objects[0], y, high)
+    share *= np.float32(0.86) + np.float32(0.14) * texture(rng, space, 0.018)
+    if severity > 0.25:
+        share *= 1 - np.float32(min(1.6 * (severity - 0.25), 0.62)) * airways(anatomy, space, d, y, wide, high, turns)
+    dense = as_plane(share * np.float32(strength(severity, 0.92, 0.05)))
+    fill(layers, space, dense)
+    thin_vessels(layers, space, dense)
+    return Drawn(outline(layers, [(space, share)], at_least=0.35))
 
 
-ZONES = ("upper lung zone", "mid lung zone", "lower lung zone")
+def up_to_fissure(anatomy: Anatomy, space: Airspace, zone: str, y: float, high: float) -> Plane:
+    """1 within the lobe and 0 past its fissure, [h, w]: below an upper lobe, above a middle or lower one."""
+    upper = "upper" in zone
+    edge = min(y + 0.75 * high, anatomy.hilum_y + 0.01) if upper else y - 0.75 * high
+    # The fissure is a gentle arch.
+    arch = np.float32(edge) + np.float32(0.10) * (space.reach - np.float32(0.45)) ** 2
+    away = arch - space.y if upper else space.y - arch
+    return as_plane(np.clip(away / np.float32(0.006) + np.float32(0.5), 0, 1))
+
+
+def airways(
+    anatomy: Anatomy, space: Airspace, d: float, y: float, wide: float, high: float, turns: np.ndarray
+) -> Plane:
+    """Branching air-filled bronchi that come from the hilum, 0 to 1, [h, w]."""
+    lines = []
+    for turn in turns:
+        fan = 0.45 * turn
+        ds = [d + wide * k for k in (-1.0, -0.4, 0.2, 0.8)]
+        ys = [y + high * (0.25 * fan[1] + k * fan[0] + 0.12 * k * fan[2]) for k in (-0.5, 0.1, 0.7, 1.3)]
+        lines.append(drawn_curve(anatomy, space.side, ds, ys, 20))
+    x, down, length = (np.concatenate(part) for part in zip(*lines, strict=True))
+    return as_plane(np.clip(ink(space, x, down, length, 0.0032), 0, 1))
+
+
 CONSOLIDATION = FindingDrawing(
     {place: touched for zone in ZONES for place, touched in on_either_side(zone, "lung").items()}, draw_consolidation
 )

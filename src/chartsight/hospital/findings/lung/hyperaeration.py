@@ -8,8 +8,10 @@ import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy, Hemithorax
 from chartsight.hospital.film_request import PlantedFinding
-from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled, joined, lung_box, on_both_sides
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_both_sides
+from chartsight.hospital.findings.lung.airspace import open_air, outline, thin_vessels, whole_lung
 from chartsight.hospital.findings.thorax.cardiomegaly import LIMIT
+from chartsight.hospital.strokes import as_plane
 from chartsight.hospital.tissue import Layers
 
 
@@ -26,30 +28,22 @@ def flatten_diaphragm(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     # An enlarged heart stays enlarged, whichever of the two findings comes first.
     narrow = 0.0 if anatomy.ct_ratio > LIMIT else severity
     heart = replace(
-        heart, left=heart.left * (1 - 0.13 * narrow), right=heart.right * (1 - 0.10 * narrow),
+        heart, left=heart.left * (1 - 0.16 * narrow), right=heart.right * (1 - 0.12 * narrow),
         bottom_y=heart.bottom_y + 0.05 * severity,
     )  # fmt: skip
     return replace(anatomy, left=inflated(anatomy.left), right=inflated(anatomy.right), heart=heart)
 
 
 def draw_hyperaeration(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
-    """More air and thinner markings in lungs that are already long."""
-    severity = planted.severity
-    inside = np.maximum(layers.lungs[1], layers.lungs[-1])
-    layers.air += np.float32(0.09 * severity) * inside * (layers.air > 0.3)
-    np.clip(layers.air, 0, 0.93, out=layers.air)
-    layers.vessels *= np.float32(1 - 0.30 * severity)
-    return Drawn(
-        filled(
-            layers.grid,
-            joined(
-                *(
-                    lung_box(anatomy, side, anatomy.lung(side).apex_y, anatomy.lung(side).angle_y, 0.02)
-                    for side in (1, -1)
-                )
-            ),
-        )
-    )
+    """More air and thinner markings, outwards most, in lungs that are already long."""
+    severity, shares = planted.severity, []
+    for side in (1, -1):
+        space = whole_lung(layers, anatomy, side)
+        open_air(layers, space, as_plane(space.within(0.3) * np.float32(0.11 * severity)), 0.93)
+        outwards = np.clip(space.reach, np.float32(0.3), 1)
+        thin_vessels(layers, space, as_plane(outwards * np.float32(0.55 * severity)))
+        shares.append((space, space.within()))
+    return Drawn(outline(layers, shares))
 
 
 HYPERAERATION = FindingDrawing(on_both_sides("lung", "hemidiaphragm"), draw_hyperaeration, flatten_diaphragm)

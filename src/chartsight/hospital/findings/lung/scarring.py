@@ -1,0 +1,59 @@
+"""Pleural or parenchymal scarring: a ragged cap over the apex and strands that run from it towards the hilum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chartsight.hospital.anatomy import Anatomy
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_either_side, side_of
+from chartsight.hospital.findings.lung.airspace import (
+    drawn_curve,
+    fill,
+    ink,
+    lumps,
+    moved_mediastinum,
+    outline,
+    part_of_lung,
+    strength,
+    texture,
+)
+from chartsight.hospital.strokes import Plane, as_plane
+from chartsight.hospital.tissue import Layers
+
+
+def pull_windpipe(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
+    """A severe scar draws the mediastinum a little towards it."""
+    return moved_mediastinum(anatomy, side_of(planted), 0.015 * planted.severity**2)
+
+
+def draw_scarring(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
+    """From a thin cap (severity near 0) to a shrunken, streaky apex (1)."""
+    severity, side = planted.severity, side_of(planted)
+    lung = anatomy.lung(side)
+    thick = (0.012 + 0.030 * severity) * rng.uniform(0.8, 1.25)
+    strands = rng.normal(0, 1, (6, 4))
+    space = part_of_lung(layers, anatomy, side, lung.apex_y - 0.01, lung.apex_y + 0.17 * lung.height + 0.02)
+    # Distance below the lung's own outline: the cap follows it.
+    inside = space.depth > 0
+    roof = np.where(inside.any(0), space.y[np.argmax(inside, axis=0), 0], np.float32(1))[None, :]
+    below = (space.y - roof) / np.float32(thick) + np.float32(0.55) * lumps(rng, space, 0.03)
+    cap = as_plane(np.clip(np.float32(1.5) - below, 0, 1))
+    lines: Plane = np.zeros_like(cap)
+    for strand in strands[: 2 + round(4 * severity)]:
+        start = lung.medial + (0.45 + 0.2 * float(np.tanh(strand[0]))) * (
+            lung.lateral_at(lung.apex_y + 0.06) - lung.medial
+        )
+        y = lung.apex_y + 0.03
+        end_y = y + (0.055 + 0.015 * float(np.tanh(strand[1]))) * (0.8 + severity)
+        x, py, length = drawn_curve(
+            anatomy, side, [start, start - 0.012 + 0.006 * float(strand[2]), start - 0.022 + 0.008 * float(strand[3])],
+            [y, 0.5 * (y + end_y), end_y], 12,
+        )  # fmt: skip
+        lines += ink(space, x, py, length * np.linspace(1, 0.4, len(x), dtype=np.float32), 0.0022)
+    share = as_plane(np.clip(cap + np.float32(0.7) * lines, 0, 1) * (1 + np.float32(0.2) * texture(rng, space, 0.012)))
+    fill(layers, space, as_plane(share * np.float32(strength(severity, 0.80, 0.08))))
+    return Drawn(outline(layers, [(space, share)], at_least=0.3))
+
+
+SCARRING = FindingDrawing(on_either_side("apical zone", "lung"), draw_scarring, pull_windpipe)
