@@ -27,8 +27,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from chartsight.cli import exit_code
 from chartsight.errors import ChartsightError
+from chartsight.exits import exit_code
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.hospital.build import read_study, render_films, usable_cores
 from chartsight.hospital.patients import plan_patients

@@ -16,9 +16,10 @@ import pytest
 import typer
 
 from chartsight import __version__
-from chartsight.cli import app, exit_code, main, run_command
+from chartsight.cli import app, main, run_command
 from chartsight.demo import open_data_steps, synthetic_steps
 from chartsight.errors import ChartsightError, GateError, RecordError
+from chartsight.exits import exit_code
 
 pytest_plugins = ["tests.fixtures_hospital"]
 

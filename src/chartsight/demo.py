@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from chartsight.cli import exit_code, run_command
+from chartsight.cli import run_command
 from chartsight.errors import ChartsightError
+from chartsight.exits import exit_code
 from chartsight.schema import Question
 
 PATIENTS = 400

@@ -21,9 +21,9 @@ from chartsight.errors import OutputError, QuestionError
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.training.recipe import TowerRecipe
 from chartsight.training.tower import (
-    _shifted,
     area_under_roc,
     read_targets,
+    shift_films,
     split_patients,
     train_tower,
     write_targets,
@@ -103,7 +103,7 @@ def test_a_film_is_shifted_and_never_mirrored() -> None:
     """One bright corner: after a mirror it would be another one."""
     films = np.zeros((200, 32, 32), dtype=np.uint8)
     films[:, 6:10, 6:12] = 200  # up and to the left, wider than high
-    moved = _shifted(films, 4, np.random.default_rng(0))
+    moved = shift_films(films, 4, np.random.default_rng(0))
     places = set()
     for film in moved:
         ys, xs = np.nonzero(film > 100)
@@ -111,14 +111,14 @@ def test_a_film_is_shifted_and_never_mirrored() -> None:
         assert ys.max() < 16 and xs.max() < 16, "still the upper left"
         places.add((int(ys.min()) - 6, int(xs.min()) - 6))
     assert {dy for dy, _ in places} == {dx for _, dx in places} == set(range(-4, 5))
-    assert np.array_equal(_shifted(films, 0, np.random.default_rng(0)), films)
+    assert np.array_equal(shift_films(films, 0, np.random.default_rng(0)), films)
 
 
 @given(st.integers(0, 6), st.integers(0, 10_000))
 def test_every_film_finds_itself_again_at_its_shift(most: int, seed: int) -> None:
     film = np.random.default_rng([seed, 1]).integers(20, 100, size=(16, 16)).astype(np.float64)
     # Lighter or darker moves no film past another: rows and columns still rise where the original's do.
-    [moved] = _shifted(film[None].astype(np.uint8), most, np.random.default_rng(seed)).astype(np.float64)
+    [moved] = shift_films(film[None].astype(np.uint8), most, np.random.default_rng(seed)).astype(np.float64)
     best = max(correlation(film, moved, dy, dx) for dy in range(-most, most + 1) for dx in range(-most, most + 1))
     assert best > 0.99
 

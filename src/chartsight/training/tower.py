@@ -157,7 +157,7 @@ def _fit(
         shuffled = random.permutation(train)
         for start in range(0, len(shuffled), recipe.films_per_step):
             chosen = shuffled[start : start + recipe.films_per_step]
-            pixels = preprocessing.pixel_values(_shifted(films[chosen], recipe.shift_px, random))
+            pixels = preprocessing.pixel_values(shift_films(films[chosen], recipe.shift_px, random))
             wanted = torch.from_numpy(targets.values[chosen])
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
                 tokens = tower(pixels).last_hidden_state
@@ -205,7 +205,7 @@ def split_patients(
     return np.flatnonzero(is_valid), np.flatnonzero(~is_valid)
 
 
-def _shifted(films: NDArray[np.uint8], most: int, random: np.random.Generator) -> NDArray[np.uint8]:
+def shift_films(films: NDArray[np.uint8], most: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """Every film moved by up to `most` pixels each way, and made a little lighter or darker; never flipped."""
     if most == 0:
         return films

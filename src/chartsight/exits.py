@@ -1,0 +1,58 @@
+"""How a program of ours ends: one clear line for a mistake, a traceback for a bug.
+
+raise SystemExit(exit_code(lambda: app(standalone_mode=False)))
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from chartsight.errors import ChartsightError
+from chartsight.runs import NAME_REFUSED, disk_full, is_disk_full, refused
+
+INTERRUPTED = 130  # as a shell counts it: 128 and SIGINT
+
+# The base of all usage errors of the click that this typer carries (its own copy since 0.26).
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
+    """What the process ends with after `call`; mistakes are printed, anything else is a bug and keeps its traceback.
+
+    Args:
+        call: The whole work.
+        as_json: Print the five facts of a mistake on standard output besides the line on standard error.
+    """
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        result = call()
+    except (typer.Abort, KeyboardInterrupt):
+        errors.print("interrupted")
+        return INTERRUPTED
+    except typer.Exit as error:
+        return error.exit_code
+    except ChartsightError as error:
+        mistake = error
+    except ClickException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        mistake = ChartsightError("bad-option", "command line", message.rstrip("."), hint="see --help")
+    except Exception as error:
+        place = Path(getattr(error, "filename", None) or "output")
+        if isinstance(error, OSError) and error.errno in NAME_REFUSED:
+            mistake = refused(place, error)
+        elif is_disk_full(error):
+            mistake = disk_full(place)
+        else:
+            raise
+    else:
+        return result if isinstance(result, int) else 0
+    if as_json:
+        typer.echo(json.dumps({"error": mistake.as_dict()}))
+    errors.print(f"error: {mistake}", markup=False)
+    return mistake.exit_code

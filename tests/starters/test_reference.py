@@ -1,0 +1,190 @@
+"""The reference classifier: films of its plan are what the plan says, it learns, goes on, is stored, and is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chartsight.errors import CheckpointError, OutputError, RecipeError
+from chartsight.hospital.findings import FINDINGS
+from chartsight.starters import reference
+from chartsight.starters.reference import (
+    SHIPPED,
+    Lesson,
+    fit_classifier,
+    load_classifier,
+    make_reference,
+    measure_difficulty,
+    rate_at,
+    read_card,
+)
+from chartsight.starters.reference_films import (
+    EXCLUSIONS,
+    DrawnFilms,
+    FilmPlan,
+    draw_plan,
+    plan_film,
+)
+from chartsight.starters.reference_films import draw_plan as draw
+
+TINY = FilmPlan(films=24, seed=5, drawn_px=64, size_px=64, findings_a_film=8)
+LESSON = Lesson(steps=4, films_per_step=8, save_every=2, widths=(8, 8, 16, 16), blocks=(0, 0, 0, 0), shift_px=2)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> DrawnFilms:
+    return draw_plan(TINY, tmp_path_factory.mktemp("films"), workers=1, quiet=True)
+
+
+# ---------------------------------------------------------------------------------------------------------------- films
+
+
+def test_a_plan_is_the_same_again_and_another_with_another_seed() -> None:
+    assert [plan_film(TINY, number) for number in range(9)] == [plan_film(TINY, number) for number in range(9)]
+    assert plan_film(TINY, 0) != plan_film(replace(TINY, seed=6), 0)
+    assert plan_film(TINY, 0).body == plan_film(TINY, 1).body != plan_film(TINY, 2).body
+
+
+def test_every_finding_is_about_as_frequent_and_none_contradicts_another() -> None:
+    plan = FilmPlan(films=1, seed=3)
+    requests = [plan_film(plan, number) for number in range(1500)]
+    seen = [{planted.attribute for planted in request.findings} for request in requests]
+    counts = {name: sum(name in each for each in seen) for name in FINDINGS}
+    excluded = {name for pair in EXCLUSIONS for name in pair}
+    free = [count for name, count in counts.items() if name not in excluded]
+    assert min(free) > 0.6 * np.median(free) and max(free) < 1.5 * np.median(free), counts
+    for one, other in EXCLUSIONS:
+        assert not any({one, other} <= each for each in seen)
+    assert {request.view for request in requests} == {"PA", "AP"}
+    assert {request.body.sex for request in requests} == {"M", "F"}
+
+
+def test_drawn_films_say_what_was_planted(films: DrawnFilms) -> None:
+    assert films.pixels.shape == (24, 64, 64) and films.attributes == tuple(FINDINGS)
+    for number in range(24):
+        request = plan_film(TINY, number)
+        planted = {finding.attribute for finding in request.findings}
+        there = {name for name, value in zip(films.attributes, films.severity[number], strict=True) if value > 0}
+        assert there == planted
+        of_film = films.mark_film == number
+        assert sorted(films.mark_object[of_film]) == sorted(finding.objects[0] for finding in request.findings)
+    inside = (films.mark_box >= -0.01) & (films.mark_box <= 1.01)
+    assert inside.all() and (films.mark_box[:, 2:] > films.mark_box[:, :2]).all()
+
+
+def test_drawing_goes_on_and_process_counts_do_not_matter(tmp_path: Path, films: DrawnFilms) -> None:
+    plan = replace(TINY, films=260)
+    small = replace(plan, drawn_px=32, size_px=32)
+    one = draw(small, tmp_path / "one", workers=1, quiet=True)
+    [last] = (tmp_path / "one").glob("*/films-000250.npz")
+    last.unlink()
+    again = draw(small, tmp_path / "one", workers=2, quiet=True)
+    assert again.pixels.tobytes() == one.pixels.tobytes() and len(one.pixels) == 260
+
+
+@pytest.mark.parametrize(("plan", "workers"), [(replace(TINY, films=0), 1), (TINY, 0)])
+def test_impossible_plans_are_refused(tmp_path: Path, plan: FilmPlan, workers: int) -> None:
+    with pytest.raises(RecipeError, match="1 or more"):
+        draw_plan(plan, tmp_path, workers=workers)
+
+
+# ------------------------------------------------------------------------------------------------------------ learning
+
+
+def test_a_run_that_goes_on_learns_the_same(tmp_path: Path, films: DrawnFilms) -> None:
+    whole = fit_classifier(films, LESSON, tmp_path / "whole.pt", quiet=True)
+
+    class Killed(Exception):
+        pass
+
+    steps = iter(range(100))
+
+    def killed_at_three(step: int, total: int, warmup: float = 0.1) -> float:
+        if next(steps) == 3:
+            raise Killed
+        return rate_at(step, total, warmup)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(reference, "rate_at", killed_at_three)
+        fit_classifier(films, LESSON, tmp_path / "killed.pt", quiet=True)
+    resumed = fit_classifier(films, LESSON, tmp_path / "killed.pt", quiet=True)
+    assert np.array_equal(whole.score(films.pixels), resumed.score(films.pixels))
+    with pytest.raises(OutputError, match="another lesson"):
+        fit_classifier(films, replace(LESSON, steps=5), tmp_path / "killed.pt", quiet=True)
+
+
+def test_it_learns_to_tell_what_it_is_shown(tmp_path: Path) -> None:
+    """A bright square that stands for a finding; another finding that nothing shows."""
+    random = np.random.default_rng(1)
+    there = random.random((160, 2)) < 0.5
+    pixels = random.integers(60, 120, (160, 32, 32)).astype(np.uint8)
+    pixels[there[:, 0], 4:14, 18:28] += 90
+    empty = np.zeros(0, np.int64)
+    made = DrawnFilms(
+        pixels, np.arange(160) // 2, np.full(160, "PA"), ("square", "nothing"), there.astype(np.float32),
+        empty, empty, np.zeros(0, np.str_), np.zeros((0, 4), np.float32),
+    )  # fmt: skip
+    lesson = replace(LESSON, steps=60, films_per_step=32, learning_rate=5e-3, save_every=60)
+    classifier = fit_classifier(made, lesson, tmp_path / "state.pt", quiet=True)
+    fresh = random.random((120, 2)) < 0.5
+    films = random.integers(60, 120, (120, 32, 32)).astype(np.uint8)
+    films[fresh[:, 0], 4:14, 18:28] += 90
+    difficulty = measure_difficulty(
+        classifier, replace(made, pixels=films, severity=fresh.astype(np.float32), body_of=np.arange(120))
+    )
+    square, nothing = difficulty.findings
+    assert square.area.estimate > 0.97 and square.verdict == "too easy"
+    assert nothing.area.estimate < 0.7 and nothing.verdict == "too hard"
+    assert {each.attribute for each in difficulty.outside} == {"square", "nothing"}
+    assert difficulty.mean.low < difficulty.mean.estimate < difficulty.mean.high
+
+
+def test_rates_rise_and_fall() -> None:
+    rates = [rate_at(step, 100) for step in range(100)]
+    assert max(rates) == 1.0 and rates.index(1.0) == 9 and rates[0] == pytest.approx(0.1) and rates[-1] < 0.01
+
+
+# ------------------------------------------------------------------------------------------------------- model folders
+
+
+def test_the_whole_path_in_small(tmp_path: Path) -> None:
+    plans = (TINY, replace(TINY, seed=6), replace(TINY, seed=7, films=10))
+    first = make_reference(tmp_path, LESSON, plans, workers=1, quiet=True)
+    folder = tmp_path / "model"
+    card = read_card(folder)
+    assert set(card["attributes"]) == set(FINDINGS) and card["difficulty"]["films"] == 24
+    assert "| finding | AUROC |" in (folder / "README.md").read_text("utf-8")
+    weights = (folder / "model.safetensors").read_bytes()
+    again = make_reference(tmp_path, LESSON, plans, workers=1, quiet=True)
+    assert (folder / "model.safetensors").read_bytes() == weights
+    assert json.dumps(again.as_dict()) == json.dumps(first.as_dict())
+
+
+@pytest.mark.parametrize("spoilt", ["nothing", "card", "weights"])
+def test_a_folder_that_is_no_classifier_is_refused(tmp_path: Path, films: DrawnFilms, spoilt: str) -> None:
+    folder = tmp_path / "model"
+    if spoilt != "nothing":
+        folder.mkdir()
+        classifier = fit_classifier(films, replace(LESSON, steps=1), tmp_path / "state.pt", quiet=True)
+        reference.save_classifier(classifier, LESSON, folder)
+        (folder / {"card": "reference.json", "weights": "model.safetensors"}[spoilt]).write_bytes(b"{")
+    with pytest.raises(CheckpointError):
+        load_classifier(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHIPPED.is_dir(), reason="no reference classifier is shipped yet")
+def test_the_shipped_weights_see_the_difficulty_that_they_froze(tmp_path: Path) -> None:
+    """A renderer that makes findings easier or harder fails here; `make reference` then freezes the new difficulty."""
+    card = read_card(SHIPPED)
+    plan = FilmPlan(**{**card["plans"]["check"], "views": tuple(card["plans"]["check"]["views"]),
+                       "severity": tuple(card["plans"]["check"]["severity"])})  # fmt: skip
+    classifier = load_classifier(SHIPPED)
+    measured = measure_difficulty(classifier, draw_plan(plan, tmp_path, workers=1, quiet=True), resamples=10)
+    assert not measured.unknown
+    assert measured.mean.estimate == pytest.approx(card["check_mean_area"], abs=0.02)
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 2.7e6
