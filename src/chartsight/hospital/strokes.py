@@ -80,22 +80,30 @@ def add_lines(plane: Plane, grid: Grid, x: Plane, y: Plane, weight: Plane, half_
         half_width: Standard deviation of the stroke, a fraction of the film.
     """
     size = grid.size_px
+    sigma_px = max(half_width * size, 0.45)
     column, row = x * size - 0.5, y * size - 0.5
     inside = (column >= 0) & (column < size - 1) & (row >= 0) & (row < size - 1)
+    if not inside.any():
+        return
     column, row, weight = column[inside], row[inside], weight[inside]
     left, top = column.astype(np.int32), row.astype(np.int32)
     right_share, low_share = column - left, row - top
-    corner = top * size + left
-    index = np.concatenate((corner, corner + 1, corner + size, corner + size + 1))
+    # Only the part of the film that the lines cross is smoothed.
+    margin = int(2.5 * sigma_px + 0.5) + 1
+    first_column, last_column = max(int(left.min()) - margin, 0), min(int(left.max()) + margin + 2, size)
+    first_row, last_row = max(int(top.min()) - margin, 0), min(int(top.max()) + margin + 2, size)
+    wide, high = last_column - first_column, last_row - first_row
+    corner = (top - first_row) * wide + left - first_column
+    index = np.concatenate((corner, corner + 1, corner + wide, corner + wide + 1))
     share = np.concatenate((
         (1 - right_share) * (1 - low_share), right_share * (1 - low_share),
         (1 - right_share) * low_share, right_share * low_share,
     )) * np.tile(weight, 4)  # fmt: skip
-    ink = as_plane(np.bincount(index, share, size * size)).reshape(size, size)
-    sigma_px = max(half_width * size, 0.45)
+    ink = as_plane(np.bincount(index, share, wide * high)).reshape(high, wide)
     # A line of unit weight a length has depth 1 in its middle after the blur.
     ink *= np.float32(size * sigma_px * np.sqrt(2 * np.pi))
-    plane += ndimage.gaussian_filter(ink, sigma_px, truncate=2.5, mode="constant")
+    ink = ndimage.gaussian_filter(ink, sigma_px, truncate=2.5, mode="constant")
+    plane[first_row:last_row, first_column:last_column] += ink
 
 
 def along(x: Plane, y: Plane, step: float = 0.002) -> tuple[Plane, Plane, Plane]:
@@ -175,3 +183,50 @@ def stretch(coarse: Plane, size: int) -> Plane:
     share = as_plane(at - low)
     rows = coarse[low] * (1 - share[:, None]) + coarse[low + 1] * share[:, None]
     return as_plane(rows[:, low] * (1 - share) + rows[:, low + 1] * share)
+
+
+def near_curve(grid: Grid, x: Plane, y: Plane, reach: float) -> tuple[NDArray[np.intp], Plane]:
+    """The pixels near a curve and how far they lie from it; the cost grows with the curve, not with the film.
+
+    Args:
+        grid: Of the film.
+        x: float32 [K], the curve; what lies outside the film is left out.
+        y: float32 [K].
+        reach: Greatest distance, a fraction of the film.
+
+    Returns:
+        Flat indices [M] into a plane, each once and rising, and distances float32 [M], fractions of the film.
+    """
+    size = grid.size_px
+    step = max(1 / size, 0.6 * reach)
+    x, y, _ = along(x, y, step)
+    x0, y0, dx, dy = x[:-1, None], y[:-1, None], np.diff(x)[:, None], np.diff(y)[:, None]
+    k = int(np.ceil((reach + 0.6 * step) * size))
+    offset = np.arange(-k, k + 1, dtype=np.int32)
+    columns = np.floor((x0 + np.float32(0.5) * dx) * size).astype(np.int32) + np.tile(offset, len(offset))
+    rows = np.floor((y0 + np.float32(0.5) * dy) * size).astype(np.int32) + np.repeat(offset, len(offset))
+    from_x = (columns + np.float32(0.5)) * np.float32(1 / size) - x0
+    from_y = (rows + np.float32(0.5)) * np.float32(1 / size) - y0
+    t = np.clip((from_x * dx + from_y * dy) / np.maximum(dx * dx + dy * dy, np.float32(1e-12)), 0, 1)
+    squared = (from_x - t * dx) ** 2 + (from_y - t * dy) ** 2
+    near = (squared <= np.float32(reach * reach)) & (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
+    field = np.full(size * size, np.inf, np.float32)
+    np.minimum.at(field, rows[near] * size + columns[near], squared[near])
+    index = np.flatnonzero(np.isfinite(field))
+    return index, np.sqrt(field[index])
+
+
+def beside(x: Plane, y: Plane, distance: float) -> tuple[Plane, Plane]:
+    """The curve [K] that runs `distance` to the right of a curve [K], seen in its direction on the film."""
+    dx, dy = np.gradient(x), np.gradient(y)
+    length = np.maximum(np.hypot(dx, dy), np.float32(1e-6))
+    return as_plane(x - dy / length * np.float32(distance)), as_plane(y + dx / length * np.float32(distance))
+
+
+def stretch_of(x: Plane, y: Plane, start: float, end: float | None = None) -> tuple[Plane, Plane]:
+    """The part of a curve [K] between two lengths along it; a negative length counts back from the curve's end."""
+    reached = np.concatenate(([0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))))
+    whole = float(reached[-1])
+    first, last = (min(max(at + whole if at < 0 else at, 0.0), whole) for at in (start, whole if end is None else end))
+    wanted = np.linspace(first, last, max(int((last - first) / 0.004), 2))
+    return as_plane(np.interp(wanted, reached, x)), as_plane(np.interp(wanted, reached, y))

@@ -1,4 +1,4 @@
-"""Endotracheal tube: two walls and a radio-opaque stripe in the windpipe, the tip above the carina."""
+"""Endotracheal tube: wide and faint with a stripe, in the windpipe; the tip above the carina, or at it and too low."""
 
 from __future__ import annotations
 
@@ -6,29 +6,37 @@ import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import PlantedFinding
-from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, filled
-from chartsight.hospital.strokes import add_lines, add_tube, along, smooth_curve
+from chartsight.hospital.findings.devices.pen import AIRWAY, DevicePen
+from chartsight.hospital.findings.devices.veins import curve_through
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing
 from chartsight.hospital.tissue import Layers
+
+
+def windpipe_x(anatomy: Anatomy, y: float) -> float:
+    """x of the middle of the windpipe."""
+    return anatomy.midline_at(y) + 0.5 * anatomy.mediastinum_shift + 0.004
 
 
 def draw_endotracheal_tube(
     layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator
 ) -> Drawn:
-    """From the upper border of the film to 2 to 6 cm above the carina; severity is how far it stands out."""
-    severity, grid = planted.severity, layers.grid
-    tip_y = anatomy.carina_y - rng.uniform(0.04, 0.10)
-    half = 0.0125
-    sway = rng.normal(0, 0.006, 2)
-    ys = [-0.03, 0.08, 0.5 * (0.08 + tip_y), tip_y]
-    shift = 0.5 * anatomy.mediastinum_shift + 0.004
-    xs = [
-        anatomy.midline_at(y) + shift + extra for y, extra in zip(ys, (2 * sway[0], sway[0], sway[1], 0.0), strict=True)
+    """From the mouth to 2 to 6 cm above the carina, or into the right main bronchus; severity is how far it shows."""
+    a, low = anatomy, planted.objects[0] == "carina"
+    depth, sway, stripe_at = rng.random(), rng.normal(0, 0.006, 2), rng.choice([-0.55, 0.55])
+    tip_y = a.carina_y + 0.004 + 0.018 * depth if low else a.carina_y - 0.045 - 0.085 * depth
+    # The right main bronchus is the steeper one: what goes too far goes there.
+    tip_x = windpipe_x(a, tip_y) - ((0.006 + 0.010 * depth) if low else 0.15 * sway[1])
+    neck_y = min(0.08, tip_y - 0.08)
+    course = [
+        (windpipe_x(a, -0.03) + 3 * sway[0], -0.03),
+        (windpipe_x(a, neck_y) + sway[0], neck_y),
+        (windpipe_x(a, 0.5 * (neck_y + tip_y)) + 0.5 * sway[1], 0.5 * (neck_y + tip_y)),
+        (tip_x, tip_y),
     ]
-    x, y = smooth_curve(xs, ys, 14)
-    add_tube(layers.metal, grid, x, y, half, 0.02 + 0.18 * severity, 0.06 * severity)
-    lx, ly, length = along(x + np.float32(0.6 * half), y)
-    add_lines(layers.metal, grid, lx, ly, length * np.float32(0.03 + 0.33 * severity), 0.0030)
-    return Drawn(filled(layers.grid, (float(x.min()) - 0.035, 0.0, float(x.max()) + 0.035, tip_y + 0.025)))
+    x, y = curve_through(course, 32)
+    pen = DevicePen(layers, planted.severity, rng)
+    pen.tube(x, y, AIRWAY * rng.uniform(0.85, 1.0), wall=0.060, core=0.022, stripe=0.17, stripe_at=stripe_at)
+    return pen.drawn((float(x[-1]), float(y[-1])))
 
 
-ENDOTRACHEAL_TUBE = FindingDrawing({"trachea": ("trachea",)}, draw_endotracheal_tube)
+ENDOTRACHEAL_TUBE = FindingDrawing({"trachea": ("trachea",), "carina": ("carina", "trachea")}, draw_endotracheal_tube)
