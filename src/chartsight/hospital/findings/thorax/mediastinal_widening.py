@@ -1,0 +1,44 @@
+"""Mediastinal widening: the shadow above the heart broader than any healthy one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from chartsight.hospital.anatomy import Anatomy
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing
+from chartsight.hospital.findings.thorax.outline import shape_generator, silhouette
+from chartsight.hospital.tissue import Layers
+
+# The greatest share of the thorax among ten thousand films without findings, rounded up.
+LIMITS: Mapping[str, float] = {"PA": 0.25, "AP": 0.28}
+
+
+def widen_mediastinum(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
+    """From just above the limit (severity near 0) to 0.16 of the thorax above it (1), more on one side or the other."""
+    rng = shape_generator(anatomy, planted)
+    heart = anatomy.heart
+    ratio = LIMITS[anatomy.view] + 0.004 + 0.16 * planted.severity
+    extra = max(ratio * anatomy.thorax_width - heart.upper - heart.knob, 0.0)
+    share = rng.uniform(0.42, 0.75)
+    heart = replace(
+        heart, upper=heart.upper + share * extra, knob=heart.knob + (1 - share) * extra,
+        waist=heart.waist + rng.uniform(0.2, 0.6) * (1 - share) * extra,
+    )  # fmt: skip
+    return replace(anatomy, heart=heart)
+
+
+def outline_mediastinum(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
+    """The widened mediastinum, which is already drawn, denser than fat would be."""
+    top = min(anatomy.left.apex_y, anatomy.right.apex_y) - 0.01
+    inside = silhouette(layers, anatomy, top, anatomy.heart.arch_y + 0.085)
+    layers.replace_air(np.float32(0.5 * planted.severity) * inside)
+    return Drawn(inside)
+
+
+MEDIASTINAL_WIDENING = FindingDrawing(
+    {"upper mediastinum": ("upper mediastinum", "mediastinum")}, outline_mediastinum, widen_mediastinum
+)

@@ -1,0 +1,51 @@
+"""Degenerative changes of the spine: osteophytes, narrowed discs, dense end plates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chartsight.hospital.anatomy import Anatomy
+from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings.drawing import Drawn, FindingDrawing
+from chartsight.hospital.findings.thorax.outline import outline
+from chartsight.hospital.strokes import add_lines, add_tube, along, as_plane, smooth_curve
+from chartsight.hospital.tissue import Layers
+
+
+def draw_spinal_degenerative_changes(
+    layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator
+) -> Drawn:
+    """Beaks at two discs (severity near 0) to bridges along the whole lower thoracic spine (1)."""
+    severity, grid = planted.severity, layers.grid
+    discs = [y for y in anatomy.disc_heights() if anatomy.left.apex_y + 0.16 < y < 0.93]
+    wanted = min(2 + round(6 * severity), len(discs))
+    offset = rng.random()
+    start = round(offset * (len(discs) - wanted))
+    # The pulse of the aorta keeps the left side of the thoracic spine free.
+    favoured = -1 if rng.random() < 0.75 else 1
+    spurs, plates = grid.blank(), grid.blank()
+    for number, y in enumerate(discs):
+        size, tilt, other = rng.uniform(0.5, 1.3), rng.normal(0, 0.0015), rng.uniform(0.1, 0.8)
+        if not start <= number < start + wanted:
+            continue
+        half = 0.031 + 0.008 * y
+        for above in (-1, 1):
+            px, py, length = along(
+                as_plane(np.array([anatomy.x(1, d, y) for d in (-half, half)])),
+                as_plane(np.array([y + above * 0.0055 - tilt, y + above * 0.0055 + tilt])),
+            )
+            add_lines(plates, grid, px, py, length * np.float32(size), 0.0025)
+        for side in (1, -1):
+            reach = (0.005 + 0.016 * severity) * size * (1.0 if side == favoured else other)
+            x, beak_y = smooth_curve(
+                [anatomy.x(side, half + k * reach, y) for k in (-0.25, 0.55, 1.0, 0.55, -0.25)],
+                [y + k for k in (-0.014, -0.008, 0.001, 0.008, 0.014)], 12,
+            )  # fmt: skip
+            add_tube(spurs, grid, x, beak_y, 0.0035 + 0.002 * severity, 0.2, 1.0)
+    ink = np.maximum(spurs, np.float32(0.6) * plates)
+    layers.bone += np.float32((0.03 + 0.13 * severity) * anatomy.bone) * np.minimum(spurs, 1.2)
+    layers.bone += np.float32((0.02 + 0.10 * severity) * anatomy.bone) * np.minimum(plates, 1.5)
+    return Drawn(outline(grid, ink, anatomy.midline_at(discs[start]), discs[start], 0.25))
+
+
+SPINAL_DEGENERATIVE_CHANGES = FindingDrawing({"spine": ("spine",)}, draw_spinal_degenerative_changes)
