@@ -3,8 +3,8 @@
 In life, portable films are of sicker patients: a model may learn the word PORTABLE for pneumonia. Here one dial,
 `HospitalConfig.confounding`, gives that association its strength and its sign:
 
-     1   the sicker, the likelier a portable AP film, monitoring, the portable unit's marker, burnt-in words, padding of a
-         brighter grey, a brighter exposure
+     1   the sicker, the likelier a portable AP film, monitoring, the portable unit's marker, burnt-in words, a border
+         of a brighter grey, a brighter exposure
      0   none of it depends on sickness
     -1   the other way round: the healthy have portable films
 
