@@ -138,14 +138,16 @@ class LookAlikes:
     Args:
         nipples: Depth of the nipple shadows.
         skin_fold: Side and distance from the midline of a fold that resembles a pleural line.
-        leads: Number of ECG leads on the skin.
         companion: Depth of the companion shadows and of a bulging first rib end.
+        fat_pad: Size of the fat at the heart's apex, which widens the heart and veils the angle beside it.
+        end_on: Depth of a vessel that is seen end-on beside a hilum, round as a nodule.
     """
 
     nipples: float
     skin_fold: tuple[int, float] | None
-    leads: int
     companion: float
+    fat_pad: float = 0.0
+    end_on: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -250,13 +252,17 @@ def spine_phase(scale: float, y: Plane) -> Plane:
     return as_plane(y / spacing * np.float32(2 * math.pi))
 
 
-def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
+def build_anatomy(
+    body: Body, view: Literal["PA", "AP"], seed: int, *, padding: float = 0.0, distraction: float = 1.0
+) -> Anatomy:
     """A patient's chest on one film, without findings.
 
     Args:
         body: Whose.
         view: AP films are taken lying or sitting, from nearer: larger heart, higher diaphragm, scapulae over the lungs.
         seed: Of position, inspiration and rotation.
+        padding: Share of the film's width that shows nothing; the patient is drawn smaller to fit between.
+        distraction: Factor on how often there are look-alikes of findings.
     """
     own = np.random.default_rng([BODY_STREAM, body.seed])
     film = np.random.default_rng([EXPOSURE_STREAM, seed])
@@ -286,10 +292,12 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     clavicle = own.normal(0, 0.012, 2) + own.normal(0.03, 0.012)
     nipples = max(0.0, own.normal(-0.1, 0.2)) if male else max(0.0, own.normal(-0.2, 0.2))
     companion = max(0.0, own.normal(0, 0.5))
+    fat_pad = max(0.0, own.normal(0.15 + 0.6 * large, 0.35))
 
     # The film's.
-    scale = stature * film.normal(1.0 if not supine else 1.03, 0.025)
-    centre_x = 0.5 + film.normal(0, 0.014 if not supine else 0.025)
+    zoom = 1 - 0.7 * padding
+    scale = stature * zoom * float(np.clip(film.normal(1.0 if not supine else 1.01, 0.04), 0.9, 1.09))
+    centre_x = 0.5 + float(np.clip(film.normal(0, 0.014 if not supine else 0.03), -0.06, 0.06))
     tilt = film.normal(0, 0.02 if not supine else 0.04)
     # A patient who is turned further is a finding.
     rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -MOST_ROTATION, MOST_ROTATION))
@@ -299,7 +307,7 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     heart_swell = 1 + (0.05 if supine else 0.0) - 0.02 * inspiration
     scapula = 0.0 if not supine and film.random() < 0.8 else float(film.uniform(0.35, 1.0))
     fold_draw, fold_side, fold_d = film.random(), film.random(), film.uniform(0.62, 0.85)
-    leads = int(film.integers(2, 6)) if film.random() < (0.6 if supine else 0.06) else 0
+    vessels_end_on, costochondral = film.normal(0, 1, 2)
     stomach_draw = film.random(3)
     clavicle_lift = film.normal(0, 0.012) + (-0.012 if supine else 0.012)
     aeration = 0.73 + 0.022 * inspiration + film.normal(0, 0.022)
@@ -310,6 +318,8 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
     height = scale * (0.525 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
     height = min(height, 0.82 - apex)
     fall = dome_height * (1 - 0.12 * inspiration)
+
+    fold_share = (0.16 if supine else 0.02) * distraction
 
     def hemithorax(side: int) -> Hemithorax:
         # The right dome stands higher over the liver; a turned patient shows one lung wider.
@@ -358,9 +368,10 @@ def build_anatomy(body: Body, view: Literal["PA", "AP"], seed: int) -> Anatomy:
                  left.dome_y + 0.055),
         bone=float(bone), sharpness=sharpness,
         look_alikes=LookAlikes(
-            nipples=nipples,
-            skin_fold=((1 if fold_side < 0.5 else -1), fold_d) if fold_draw < (0.16 if supine else 0.02) else None,
-            leads=leads, companion=companion,
+            nipples=nipples * min(distraction, 1),
+            skin_fold=((1 if fold_side < 0.5 else -1), fold_d) if fold_draw < fold_share else None,
+            companion=(companion + 0.2 * max(costochondral, 0)) * min(distraction, 1),
+            fat_pad=fat_pad * min(distraction, 1), end_on=max(0.0, 0.5 * vessels_end_on) * min(distraction, 1),
         ),
         body_seed=body.seed,
     )  # fmt: skip

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
-from chartsight.hospital.anatomy import Anatomy, build_anatomy, object_boxes
-from chartsight.hospital.film_request import Box, Film, FilmRequest, FindingMark, PlantedFinding
+from chartsight.hospital.anatomy import build_anatomy, object_boxes
+from chartsight.hospital.artefacts import paint_artefacts
+from chartsight.hospital.exposure import expose
+from chartsight.hospital.film_request import Box, Film, FilmRequest, FindingMark, PlantedFinding, Technique
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.findings.drawing import DrawingError, Drawn
-from chartsight.hospital.strokes import Grid, Plane, as_plane, stretch
-from chartsight.hospital.styles import Style, find_style
-from chartsight.hospital.tissue import Layers, paint_chest
+from chartsight.hospital.frame import DOTS
+from chartsight.hospital.strokes import Grid
+from chartsight.hospital.styles import find_style
+from chartsight.hospital.tissue import paint_chest
 
 SMALLEST_PX, LARGEST_PX = 32, 4096
-FINDING_STREAM, TEXTURE_STREAM, NOISE_STREAM, FRAME_STREAM = 5, 6, 7, 8
-
-WATER, BONE, METAL = 3.1, 3.0, 4.0  # attenuation per unit of depth; a trunk without air comes out at 3 to 4
+FINDING_STREAM = 5
+MOST_PADDING, MOST_EXPOSURE, MOST_DISTRACTION = 0.3, 4, 10
+MARKERS = ("plain", "ringed", "arrow")
 
 
 def render_film(request: FilmRequest) -> Film:
@@ -33,8 +33,16 @@ def render_film(request: FilmRequest) -> Film:
     style = find_style(request.style)
     check_request(request)
     if request.view == "LATERAL":
-        raise DrawingError("unknown-view", "view", "LATERAL", "PA or AP")
-    anatomy = build_anatomy(request.body, request.view, request.seed)
+        from chartsight.hospital.lateral.render import render_lateral  # which exposes its film with this module
+
+        return render_lateral(request)
+    anatomy = build_anatomy(
+        request.body,
+        request.view,
+        request.seed,
+        padding=request.technique.padding or 0.0,
+        distraction=request.distraction,
+    )
     for planted in request.findings:
         anatomy = FINDINGS[planted.attribute].reshape(anatomy, planted)
     layers = paint_chest(anatomy, Grid(request.size_px))
@@ -42,6 +50,7 @@ def render_film(request: FilmRequest) -> Film:
         mark_of(FINDINGS[planted.attribute].draw(layers, anatomy, planted, finding_generator(request, planted)))
         for planted in request.findings
     ]
+    paint_artefacts(anatomy, layers, request)
     pixels = expose(layers, anatomy, style, request)
     return Film(
         pixels=pixels,
@@ -56,10 +65,15 @@ def check_request(request: FilmRequest) -> None:
     """Refuse what cannot be drawn, before anything is."""
     if not SMALLEST_PX <= request.size_px <= LARGEST_PX:
         raise DrawingError("film-size", "size_px", str(request.size_px), f"{SMALLEST_PX} to {LARGEST_PX}")
-    if request.view not in ("PA", "AP"):
-        raise DrawingError("unknown-view", "view", str(request.view), "PA or AP")
+    if request.view not in ("PA", "AP", "LATERAL"):
+        raise DrawingError("unknown-view", "view", str(request.view), "PA, AP or LATERAL")
     if not 0 <= request.body.habitus <= 1:
         raise DrawingError("habitus", "body.habitus", str(request.body.habitus), "0 to 1")
+    if request.bits not in (8, 16):
+        raise DrawingError("film-bits", "bits", str(request.bits), "8 or 16")
+    if not 0 <= request.distraction <= MOST_DISTRACTION:
+        raise DrawingError("distraction", "distraction", str(request.distraction), f"0 to {MOST_DISTRACTION}")
+    check_technique(request.technique)
     for planted in request.findings:
         if planted.attribute not in FINDINGS:
             raise DrawingError(
@@ -71,6 +85,22 @@ def check_request(request: FilmRequest) -> None:
             raise DrawingError("impossible-place", planted.attribute, found, "one of " + ", ".join(sorted(places)))
         if not 0 < planted.severity <= 1:
             raise DrawingError("severity", planted.attribute, str(planted.severity), "above 0, at most 1")
+
+
+def check_technique(technique: Technique) -> None:
+    """Refuse a technique that no film can have."""
+    for name, value, low, high in (
+        ("padding", technique.padding, 0, MOST_PADDING),
+        ("padding_grey", technique.padding_grey, 0, 1),
+        ("exposure", technique.exposure, -MOST_EXPOSURE, MOST_EXPOSURE),
+    ):
+        if value is not None and not low <= value <= high:
+            raise DrawingError("technique", f"technique.{name}", str(value), f"{low} to {high}")
+    if technique.marker is not None and technique.marker not in MARKERS:
+        raise DrawingError("technique", "technique.marker", technique.marker, "one of " + ", ".join(MARKERS))
+    strange = sorted(set((technique.annotated or "").upper()) - set(DOTS))
+    if strange:
+        raise DrawingError("technique", "technique.annotated", f"the sign {strange[0]!r}", "letters, digits, - . /")
 
 
 def finding_generator(request: FilmRequest, planted: PlantedFinding) -> np.random.Generator:
@@ -91,87 +121,3 @@ def in_pixels(box: Box, size_px: int) -> Box:
     """A box of fractions as pixels."""
     x1, y1, x2, y2 = (float(value) * size_px for value in box)
     return (x1, y1, x2, y2)
-
-
-def expose(layers: Layers, anatomy: Anatomy, style: Style, request: FilmRequest) -> NDArray[np.uint8]:
-    """uint8 [N, N]: the beam through the layers, scattered, noisy, on the style's curve, framed and marked."""
-    size = request.size_px
-    noise_rng = np.random.default_rng([NOISE_STREAM, request.seed])
-    frame_rng = np.random.default_rng([FRAME_STREAM, request.seed])
-    texture = fine_texture(np.random.default_rng([TEXTURE_STREAM, anatomy.body_seed]), size)
-    aired = layers.air * (1 - layers.fill)
-    depth = layers.soft * (1 - aired) + layers.vessels * np.sqrt(aired) + np.float32(0.03) * texture * aired
-    depth += layers.wall
-    attenuation = np.float32(WATER) * depth + np.float32(BONE) * layers.bone + np.float32(METAL) * layers.metal
-    unsharp = style.blur * (1.6 - anatomy.sharpness) * size
-    if unsharp > 0.3:
-        attenuation = ndimage.gaussian_filter(attenuation, unsharp, truncate=2.5)
-    beam = np.exp(-attenuation)
-    beam += np.float32(style.scatter) * (1 + np.float32(anatomy.fat)) * haze(beam)
-    signal = -np.log(beam)
-    grains = noise_rng.standard_normal((size, size), np.float32)
-    if style.grain * size > 0.3:
-        sigma = style.grain * size
-        grains = ndimage.gaussian_filter(grains, sigma, truncate=2.5) * np.float32(2 * math.sqrt(math.pi) * sigma)
-    # Fewer photons reach the detector behind thick parts, so they are noisier.
-    signal += np.float32(style.noise) * grains * np.clip(np.exp((signal - 3) * np.float32(0.5)), 0.1, 1.3)
-    # The exposure control looks at the body's thickness, not at what is in the lungs.
-    shift = float(frame_rng.normal(0, style.exposure_spread)) + 1.2 * (anatomy.thickness - 1.0)
-    tone = np.clip((signal - np.float32(style.dark + shift)) / np.float32(style.bright - style.dark), 0, 1.6)
-    tone = tone ** np.float32(style.gamma)
-    bend = np.float32(style.shoulder)
-    tone = tone * (1 + bend) / (1 + bend * tone)
-    if style.edge_enhancement:
-        tone += np.float32(style.edge_enhancement) * (tone - ndimage.gaussian_filter(tone, 0.012 * size, truncate=2))
-    grey = tone * np.float32(215)
-    frame(grey, style, frame_rng)
-    pixels: NDArray[np.uint8] = np.clip(grey + np.float32(0.5), 0, 255).astype(np.uint8)
-    return pixels
-
-
-def fine_texture(rng: np.random.Generator, size: int) -> Plane:
-    """The lung's own grain: smooth noise of unit deviation, [size, size], the same on every film of a patient."""
-    coarse = as_plane(rng.standard_normal((96, 96), np.float32))
-    coarse = ndimage.gaussian_filter(coarse, 0.6, mode="wrap") * np.float32(2.1)
-    return stretch(coarse, size)
-
-
-def haze(beam: Plane) -> Plane:
-    """Scattered radiation: the beam, spread over a tenth of the film."""
-    size = beam.shape[0]
-    n = 32
-    edges = np.linspace(0, size, n + 1).astype(int)[:-1]
-    area = np.add.reduceat(np.add.reduceat(beam, edges, 0), edges, 1)
-    counts = np.diff(np.append(edges, size)).astype(np.float32)
-    mean = area / (counts[:, None] * counts)
-    return stretch(ndimage.gaussian_filter(mean, 3.0, mode="nearest"), size)
-
-
-GLYPHS = {
-    "L": ("10000", "10000", "10000", "10000", "10000", "10000", "11111"),
-    "R": ("11110", "10001", "10001", "11110", "10100", "10010", "10001"),
-}
-
-
-def frame(grey: Plane, style: Style, rng: np.random.Generator) -> None:
-    """Add the side marker and the unexposed border, in place."""
-    size = grey.shape[0]
-    letter = "L" if style.marker_side == "left" else "R"
-    x = 0.915 + rng.normal(0, 0.012) if letter == "L" else 0.085 + rng.normal(0, 0.012)
-    y = 0.07 + abs(rng.normal(0, 0.02))
-    pixel = max(round(0.0085 * size), 1)
-    glyph = np.kron(
-        np.array([[int(bit) for bit in row] for row in GLYPHS[letter]], np.float32), np.ones((pixel, pixel))
-    )
-    top, left = int(y * size), int(x * size - glyph.shape[1] / 2)
-    target = grey[top : top + glyph.shape[0], left : left + glyph.shape[1]]
-    target[:] = np.maximum(target, 250 * glyph[: target.shape[0], : target.shape[1]])
-    if style.marker == "ringed":
-        middle_y, middle_x = top + glyph.shape[0] / 2, left + glyph.shape[1] / 2
-        rows, columns = np.ogrid[:size, :size]
-        distance = np.hypot(rows - middle_y, columns - middle_x) - 0.047 * size
-        np.maximum(grey, 250 * (np.abs(distance) < max(0.004 * size, 0.6)), out=grey)
-    widths = np.maximum(rng.uniform(-0.6, 1.0, 4), 0) * style.collimation * size
-    up, down, left, right = (int(value) for value in widths)
-    grey[:up], grey[size - down :] = style.border, style.border
-    grey[:, :left], grey[:, size - right :] = style.border, style.border

@@ -198,10 +198,10 @@ def near_curve(grid: Grid, x: Plane, y: Plane, reach: float) -> tuple[NDArray[np
         Flat indices [M] into a plane, each once and rising, and distances float32 [M], fractions of the film.
     """
     size = grid.size_px
-    step = max(1 / size, 0.6 * reach)
+    step = max(2 / size, reach)
     x, y, _ = along(x, y, step)
     x0, y0, dx, dy = x[:-1, None], y[:-1, None], np.diff(x)[:, None], np.diff(y)[:, None]
-    k = int(np.ceil((reach + 0.6 * step) * size))
+    k = int((reach + 0.5 * step) * size + 0.5)
     offset = np.arange(-k, k + 1, dtype=np.int32)
     columns = np.floor((x0 + np.float32(0.5) * dx) * size).astype(np.int32) + np.tile(offset, len(offset))
     rows = np.floor((y0 + np.float32(0.5) * dy) * size).astype(np.int32) + np.repeat(offset, len(offset))
@@ -210,10 +210,16 @@ def near_curve(grid: Grid, x: Plane, y: Plane, reach: float) -> tuple[NDArray[np
     t = np.clip((from_x * dx + from_y * dy) / np.maximum(dx * dx + dy * dy, np.float32(1e-12)), 0, 1)
     squared = (from_x - t * dx) ** 2 + (from_y - t * dy) ** 2
     near = (squared <= np.float32(reach * reach)) & (columns >= 0) & (columns < size) & (rows >= 0) & (rows < size)
-    field = np.full(size * size, np.inf, np.float32)
-    np.minimum.at(field, rows[near] * size + columns[near], squared[near])
-    index = np.flatnonzero(np.isfinite(field))
-    return index, np.sqrt(field[index])
+    rows, columns, squared = rows[near], columns[near], squared[near]
+    if not len(rows):
+        return np.zeros(0, np.intp), np.zeros(0, np.float32)
+    top, left = int(rows.min()), int(columns.min())
+    wide = int(columns.max()) - left + 1
+    field = np.full((int(rows.max()) - top + 1) * wide, np.inf, np.float32)
+    np.minimum.at(field, (rows - top) * wide + (columns - left), squared)
+    inside = np.flatnonzero(field < np.inf)
+    row, column = np.divmod(inside, wide)
+    return (row + top) * size + column + left, np.sqrt(field[inside])
 
 
 def beside(x: Plane, y: Plane, distance: float) -> tuple[Plane, Plane]:

@@ -21,7 +21,7 @@ from chartsight.hospital.strokes import (
     smooth_curve,
 )  # fmt: skip
 
-VESSEL_STREAM, LEAD_STREAM = 3, 4
+VESSEL_STREAM = 3
 
 
 @dataclass
@@ -331,7 +331,7 @@ def paint_breasts(anatomy: Anatomy, layers: Layers) -> None:
 
 
 def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
-    """Nipples, skin folds, companion shadows, ECG leads: what a reader must not take for a finding."""
+    """Nipples, skin folds, companion shadows: what a reader must not take for a finding."""
     a, grid, looks = anatomy, layers.grid, anatomy.look_alikes
     if looks.nipples > 0:
         for side in (1, -1):
@@ -352,14 +352,3 @@ def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
         if looks.companion > 0.4:
             y = a.ribs[0].spine_y + 0.075
             add_blob(layers.bone, grid, a.x(side, 0.105, y), y, 0.022, 0.013, 0.06 * looks.companion)
-    if looks.leads:
-        rng = np.random.default_rng([LEAD_STREAM, a.body_seed, looks.leads])
-        for _ in range(looks.leads):
-            side = 1 if rng.random() < 0.5 else -1
-            x0, y0 = a.x(side, rng.uniform(0.08, 0.34), 0.4), rng.uniform(0.22, 0.75)
-            add_blob(layers.metal, grid, x0, y0, 0.013, 0.013, 0.16, power=0.4)
-            edge_x, edge_y = (0.5 + side * 0.52, rng.uniform(0.3, 1.0))
-            bow = rng.normal(0, 0.05, 2)
-            px, py, length = along(*smooth_curve(
-                [x0, 0.5 * (x0 + edge_x) + bow[0], edge_x], [y0, 0.5 * (y0 + edge_y) + bow[1], edge_y]))  # fmt: skip
-            add_lines(layers.metal, grid, px, py, length * np.float32(0.13), 0.0022)
