@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from chartsight.hospital import codes
+from chartsight.hospital import codes, icd
 from chartsight.hospital.admissions import ARRIVALS
 from chartsight.hospital.courses import COURSES
 from chartsight.hospital.findings import FINDINGS
-from chartsight.hospital.reports import DISEASE_WORDINGS, WORDINGS
+from chartsight.hospital.scripts import FILM_SCRIPTS, INCIDENTALS
 from chartsight.hospital.sites import BROADER_ATTRIBUTES, LARGER_OBJECTS, SITES
+from chartsight.hospital.wordings import DISEASE_WORDINGS, WORDINGS
 from chartsight.schema import ATTRIBUTES, OBJECTS
 
 
 @pytest.mark.parametrize("name", COURSES)
 def test_a_course_uses_known_codes_only(name: str) -> None:
     course = COURSES[name]
-    for pair in (*course.diagnoses, *course.comorbidities, codes.PACEMAKER_CODES):
-        assert all((code, version) in codes.DIAGNOSIS_TITLES for code, version in zip(pair, (9, 10), strict=True))
-    for pair in (*course.procedures, codes.VENTILATION_CODES):
-        assert all((code, version) in codes.PROCEDURE_TITLES for code, version in zip(pair, (9, 10), strict=True))
+    for pair in (*course.diagnoses, *course.comorbidities, *(each.pair for each in icd.CODED_FINDINGS.values())):
+        assert all((code, version) in icd.DIAGNOSIS_TITLES for code, version in zip(pair, (9, 10), strict=True))
+    for pair in (*course.procedures, icd.VENTILATION_CODES, *(each.pair for each in icd.CODED_DEVICES.values())):
+        assert all((code, version) in icd.PROCEDURE_TITLES for code, version in zip(pair, (9, 10), strict=True))
     assert set(course.drugs) <= set(codes.DRUGS)
     assert set(course.labs) <= set(codes.LAB_ITEMS)
     assert set(course.vitals) <= set(codes.VITAL_SIGNS)
     assert set(course.organisms) <= set(codes.ORGANISM_ITEMS)
     assert course.admission_type in ARRIVALS
-    assert set(course.diseases) <= set(DISEASE_WORDINGS) and set(course.diseases.values()) <= set(FINDINGS)
+    assert set(course.diseases) <= set(DISEASE_WORDINGS) and {
+        each for explained in course.diseases.values() for each in explained
+    } <= set(FINDINGS)
     assert all(0 < script.probability <= 1 for script in course.findings)
 
 
@@ -34,4 +37,5 @@ def test_every_finding_can_be_drawn_placed_worded_and_is_in_the_vocabulary() -> 
     assert {each for sites in SITES.values() for site in sites for each in site} <= set(OBJECTS)
     assert {each for parents in BROADER_ATTRIBUTES.values() for each in parents} <= set(ATTRIBUTES)
     assert {each for parents in LARGER_OBJECTS.values() for each in parents} | set(LARGER_OBJECTS) <= set(OBJECTS)
-    assert {script.attribute for course in COURSES.values() for script in course.findings} == set(FINDINGS)
+    scripted = {script.attribute for course in COURSES.values() for script in course.findings}
+    assert scripted | {each.attribute for each in (*INCIDENTALS, *FILM_SCRIPTS)} == set(FINDINGS)

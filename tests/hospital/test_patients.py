@@ -10,20 +10,30 @@ from chartsight.errors import RecipeError
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, plan_patients
+from chartsight.hospital.scripts import FILM_ATTRIBUTES, INCIDENTAL_ATTRIBUTES, clash
 from chartsight.hospital.sites import SITES, TUBE, opposite, propagate
+
+MAIN_FINDINGS = (
+    "atelectasis", "cardiac pacer and wires", "consolidation", "endotracheal tube", "enlarged cardiac silhouette",
+    "hyperaeration", "mass/nodule (not otherwise specified)", "pleural effusion", "pneumothorax",
+    "pulmonary edema/hazy opacity",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def patients() -> list[Patient]:
-    return plan_patients(HospitalConfig(patients=600, seed=7))
+    return plan_patients(HospitalConfig(patients=1000, seed=7))
 
 
 def test_findings_are_neither_rare_nor_everywhere(patients: list[Patient]) -> None:
     films = [study for patient in patients for study in patient.studies]
     shown = Counter(attribute for film in films for attribute in {each.attribute for each in film.findings})
     assert set(shown) == set(FINDINGS)
-    assert min(shown.values()) / len(films) >= 0.08
-    assert 0.27 <= sum(not film.findings for film in films) / len(films) <= 0.40
+    shares = {attribute: count / len(films) for attribute, count in shown.items()}
+    assert all(0.055 <= shares[attribute] <= 0.165 for attribute in MAIN_FINDINGS), shares
+    assert sum(share >= 0.025 for share in shares.values()) >= 30 and min(shares.values()) >= 0.003
+    quiet = INCIDENTAL_ATTRIBUTES | FILM_ATTRIBUTES
+    assert 0.24 <= sum({each.attribute for each in film.findings} <= quiet for film in films) / len(films) <= 0.36
     assert 2.7 <= len(films) / len(patients) <= 3.3
     severities = [each.severity for film in films for each in film.findings]
     assert min(severities) >= 0.25 and max(severities) <= 1.0
@@ -43,6 +53,9 @@ def test_lives_hold_together(patients: list[Patient]) -> None:
             places = [(each.attribute, each.objects[0]) for each in study.findings]
             assert all(each.objects in SITES[each.attribute] for each in study.findings)
             assert len(set(places)) == len(places)
+            for nth, one in enumerate(study.findings):
+                for other in study.findings[nth + 1 :]:
+                    assert not clash((one.attribute, one.objects), (other.attribute, other.objects)), (one, other)
             if any(each.attribute == TUBE for each in study.findings):
                 assert study.hadm_id is not None
                 ventilation = episodes[study.hadm_id].ventilation
@@ -61,6 +74,26 @@ def test_findings_appear_and_resolve(patients: list[Patient]) -> None:
             old, new = ({(each.attribute, each.objects) for each in film.findings} for film in (before, after))
             appeared, resolved, stayed = appeared + len(new - old), resolved + len(old - new), stayed + len(old & new)
     assert min(appeared, resolved, stayed) > 100
+
+
+def test_a_lateral_film_stands_beside_films_of_those_who_can_walk_only(patients: list[Patient]) -> None:
+    config = HospitalConfig()
+    standing = [study for patient in patients for study in patient.studies if study.view == "PA"]
+    assert 0.5 < sum(study.lateral_dicom_id is not None for study in standing) / len(standing) < 0.7
+    for patient in patients[:50]:
+        for study in patient.studies:
+            assert study.lateral_dicom_id is None or not study.is_portable
+            frontal, lateral = patient.film_request(study, config), patient.lateral_request(study, config)
+            assert lateral.view == "LATERAL" and lateral.findings == frontal.findings and lateral.seed != frontal.seed
+
+
+def test_a_chest_tube_lies_where_the_air_or_the_fluid_is(patients: list[Patient]) -> None:
+    for patient in patients:
+        for episode in patient.episodes if patient.course_name == "trauma" else ():
+            for tube in episode.of("chest tube"):
+                pleural = ("pneumothorax", "hydropneumothorax", "pleural effusion")
+                sides = {each.site[0].split()[0] for name in pleural for each in episode.of(name)}
+                assert tube.site[0].split()[0] in sides
 
 
 def test_a_larger_hospital_starts_with_the_same_patients(patients: list[Patient]) -> None:

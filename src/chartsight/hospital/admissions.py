@@ -6,17 +6,22 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from chartsight.hospital import codes, identifiers
+from chartsight.hospital import codes, icd, identifiers
 from chartsight.hospital.patients import Episode, Patient, whole_second
 from chartsight.hospital.rows import Rows
-from chartsight.hospital.sites import PACER
 
 ARRIVALS = {  # admission type → where patients come from, and whether through the emergency department
     "EW EMER.": ("EMERGENCY ROOM", True),
     "EU OBSERVATION": ("EMERGENCY ROOM", True),
+    "DIRECT EMER.": ("PHYSICIAN REFERRAL", False),
+    "URGENT": ("TRANSFER FROM HOSPITAL", False),
     "SURGICAL SAME DAY ADMISSION": ("PHYSICIAN REFERRAL", False),
 }
 POUNDS, INCHES = 2.20462, 0.393701
+REMEMBERED = 0.85  # probability that a coder writes down what the patient brought along
+MOST_DIAGNOSES = 39  # as in MIMIC-IV
+LONG_VENTILATION = timedelta(hours=96)
+DIAGNOSES_STREAM = 24
 
 
 def add_patient(rows: Rows, patient: Patient) -> None:
@@ -45,7 +50,7 @@ def add_admission(
         **ids,
         admittime=episode.admittime,
         dischtime=episode.dischtime,
-        deathtime=episode.dischtime if episode.dies else None,
+        deathtime=episode.deathtime,
         admission_type=course.admission_type,
         admit_provider_id=provider,
         admission_location=location,
@@ -118,16 +123,10 @@ def add_codes(rows: Rows, rng: np.random.Generator, patient: Patient, episode: E
     course, version = patient.course, patient.icd_version
     ids = {"subject_id": patient.subject_id, "hadm_id": episode.hadm_id}
     which = 0 if version == 9 else 1
-    others = [pair for pair in course.comorbidities if rng.random() < 0.55]
-    if any(finding.attribute == PACER for study in patient.studies for finding in study.findings):
-        others.append(codes.PACEMAKER_CODES)
-    for sequence, code in enumerate(dict.fromkeys(pair[which] for pair in (*course.diagnoses, *others)), 1):
+    diagnoses = dict.fromkeys(pair[which] for pair in draw_diagnoses(rng, patient, episode))
+    for sequence, code in enumerate(diagnoses, 1):
         rows.add("diagnoses_icd", **ids, seq_num=sequence, icd_code=code, icd_version=version)
-    procedures = [pair for pair in course.procedures if pair[0] != "3404" or episode.has_chest_tube]
-    if episode.ventilation is not None:
-        procedures.append(codes.VENTILATION_CODES)
-    for sequence, pair in enumerate(procedures, 1):
-        day = min(episode.admittime.date() + timedelta(days=int(rng.integers(0, 2))), episode.dischtime.date())
+    for sequence, (pair, day) in enumerate(draw_procedures(rng, patient, episode), 1):
         rows.add(
             "procedures_icd", **ids, seq_num=sequence, chartdate=day, icd_code=pair[which], icd_version=version
         )  # fmt: skip
@@ -143,6 +142,42 @@ def add_codes(rows: Rows, rng: np.random.Generator, patient: Patient, episode: E
             "hcpcsevents", **ids, chartdate=episode.admittime.date(), hcpcs_cd="G0378", seq_num=1,
             short_description=codes.HCPCS["G0378"][2],
         )  # fmt: skip
+
+
+def draw_diagnoses(rng: np.random.Generator, patient: Patient, episode: Episode) -> list[tuple[str, str]]:
+    """The course's own first, then what was found, what goes with the course, and what the patient brought along."""
+    found = [life.attribute for life in (*episode.lives, *patient.chronic)]
+    coded = [icd.CODED_FINDINGS[each] for each in found if each in icd.CODED_FINDINGS]
+    later = [habit.pair for habit in coded if rng.random() < habit.share]
+    later += [pair for pair in patient.course.comorbidities if rng.random() < 0.55]
+    age, sex = patient.age_at(episode.admittime), patient.body.sex
+    stable = np.random.default_rng([patient.body.seed, DIAGNOSES_STREAM])  # a chronic disease stays a patient's own
+    for other in icd.OTHER_DIAGNOSES:
+        has_it = stable.random() < other.share(age) * (0.5 + episode.severity)
+        if other.icd9 in (icd.FEMALE_ONLY if sex == "M" else icd.MALE_ONLY):
+            continue
+        if has_it and rng.random() < REMEMBERED:
+            later.append((other.icd9, other.icd10))
+    order = rng.permutation(len(later))
+    return [*patient.course.diagnoses, *(later[nth] for nth in order)][:MOST_DIAGNOSES]
+
+
+def draw_procedures(rng: np.random.Generator, patient: Patient, episode: Episode) -> list[tuple[tuple[str, str], date]]:
+    """(ICD-9, ICD-10) and day: the course's own, tubes and lines that were placed, ventilation, blood."""
+    done = [
+        (pair, episode.admittime + timedelta(days=float(rng.uniform(0, 1.5)))) for pair in patient.course.procedures
+    ]
+    for life in episode.lives:
+        habit = icd.CODED_DEVICES.get(life.attribute)
+        if habit is not None and rng.random() < habit.share:
+            done.append((habit.pair, life.start))
+    if episode.ventilation is not None:
+        start, end = episode.ventilation
+        done.append((icd.VENTILATION_CODES if end - start < LONG_VENTILATION else icd.LONG_VENTILATION_CODES, start))
+    if rng.random() < 0.25 * episode.severity:
+        done.append((icd.TRANSFUSION_CODES, episode.admittime + 0.4 * (episode.dischtime - episode.admittime)))
+    first, last = episode.admittime.date(), episode.dischtime.date()
+    return [(pair, min(max(time.date(), first), last)) for pair, time in done]
 
 
 def add_visit(rows: Rows, rng: np.random.Generator, patient: Patient, time: datetime) -> None:

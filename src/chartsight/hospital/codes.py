@@ -1,80 +1,13 @@
-"""Public code systems, as far as the courses use them: ICD, laboratory and charted items, drugs, cultures.
+"""Public code systems, as far as the courses use them: laboratory and charted items, drugs, cultures; ICD is `icd.py`.
 
-Codes, titles, units and reference ranges are facts of the code systems and of MIMIC-IV's dictionaries (d_icd_diagnoses,
-d_icd_procedures, d_labitems, d_items, d_hcpcs); no row of a patient comes from there.
+Codes, titles, units and reference ranges are facts of the code systems and of MIMIC-IV's dictionaries (d_labitems,
+d_items, d_hcpcs); no row of a patient comes from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-DIAGNOSIS_TITLES: Mapping[tuple[str, int], str] = {
-    ("0389", 9): "Unspecified septicemia",
-    ("1623", 9): "Malignant neoplasm of upper lobe, bronchus or lung",
-    ("25000", 9): "Diabetes mellitus without mention of complication, type II or unspecified type, not stated as "
-    "uncontrolled",
-    ("2724", 9): "Other and unspecified hyperlipidemia",
-    ("4019", 9): "Unspecified essential hypertension",
-    ("41401", 9): "Coronary atherosclerosis of native coronary artery",
-    ("42731", 9): "Atrial fibrillation",
-    ("4280", 9): "Congestive heart failure, unspecified",
-    ("486", 9): "Pneumonia, organism unspecified",
-    ("49121", 9): "Obstructive chronic bronchitis with (acute) exacerbation",
-    ("4928", 9): "Other emphysema",
-    ("5119", 9): "Unspecified pleural effusion",
-    ("5180", 9): "Pulmonary collapse",
-    ("51881", 9): "Acute respiratory failure",
-    ("5849", 9): "Acute kidney failure, unspecified",
-    ("78650", 9): "Chest pain, unspecified",
-    ("80700", 9): "Closed fracture of rib(s), unspecified",
-    ("8600", 9): "Traumatic pneumothorax without mention of open wound into thorax",
-    ("99731", 9): "Ventilator associated pneumonia",
-    ("V1582", 9): "Personal history of tobacco use",
-    ("V4501", 9): "Cardiac pacemaker in situ",
-    ("V700", 9): "Routine general medical examination at a health care facility",
-    ("A419", 10): "Sepsis, unspecified organism",
-    ("C3411", 10): "Malignant neoplasm of upper lobe, right bronchus or lung",
-    ("E119", 10): "Type 2 diabetes mellitus without complications",
-    ("E785", 10): "Hyperlipidemia, unspecified",
-    ("I10", 10): "Essential (primary) hypertension",
-    ("I2510", 10): "Atherosclerotic heart disease of native coronary artery without angina pectoris",
-    ("I4891", 10): "Unspecified atrial fibrillation",
-    ("I509", 10): "Heart failure, unspecified",
-    ("J189", 10): "Pneumonia, unspecified organism",
-    ("J439", 10): "Emphysema, unspecified",
-    ("J441", 10): "Chronic obstructive pulmonary disease with (acute) exacerbation",
-    ("J90", 10): "Pleural effusion, not elsewhere classified",
-    ("J95851", 10): "Ventilator associated pneumonia",
-    ("J9601", 10): "Acute respiratory failure with hypoxia",
-    ("J9811", 10): "Atelectasis",
-    ("N179", 10): "Acute kidney failure, unspecified",
-    ("R079", 10): "Chest pain, unspecified",
-    ("S2241XA", 10): "Multiple fractures of ribs, right side, initial encounter for closed fracture",
-    ("S270XXA", 10): "Traumatic pneumothorax, initial encounter",
-    ("Z0000", 10): "Encounter for general adult medical examination without abnormal findings",
-    ("Z87891", 10): "Personal history of nicotine dependence",
-    ("Z950", 10): "Presence of cardiac pacemaker",
-}
-
-PROCEDURE_TITLES: Mapping[tuple[str, int], str] = {
-    ("3324", 9): "Closed [endoscopic] biopsy of bronchus",
-    ("3404", 9): "Insertion of intercostal catheter for drainage",
-    ("3615", 9): "Single internal mammary-coronary artery bypass",
-    ("3893", 9): "Venous catheterization, not elsewhere classified",
-    ("9604", 9): "Insertion of endotracheal tube",
-    ("9671", 9): "Continuous invasive mechanical ventilation for less than 96 consecutive hours",
-    (
-        "0210093",
-        10,
-    ): "Bypass Coronary Artery, One Artery from Coronary Artery with Autologous Venous Tissue, Open Approach",
-    ("02HV33Z", 10): "Insertion of Infusion Device into Superior Vena Cava, Percutaneous Approach",
-    ("0BBC8ZX", 10): "Excision of Right Upper Lung Lobe, Via Natural or Artificial Opening Endoscopic, Diagnostic",
-    ("0BH17EZ", 10): "Insertion of Endotracheal Airway into Trachea, Via Natural or Artificial Opening",
-    ("0W9930Z", 10): "Drainage of Right Pleural Cavity with Drainage Device, Percutaneous Approach",
-    ("5A1945Z", 10): "Respiratory Ventilation, 24-96 Consecutive Hours",
-}
-VENTILATION_CODES, PACEMAKER_CODES = ("9671", "5A1945Z"), ("V4501", "Z950")
 
 
 @dataclass(frozen=True)
@@ -93,35 +26,70 @@ class LabItem:
 
 CHEMISTRY, HEMATOLOGY, BLOOD_GAS = "Chemistry", "Hematology", "Blood Gas"
 LAB_ITEMS: Mapping[int, LabItem] = {
-    50802: LabItem("Base Excess", BLOOD_GAS, "mEq/L", None, None, 0, 1.5, 0),
-    50813: LabItem("Lactate", BLOOD_GAS, "mmol/L", 0.5, 2.0, 1.2, 0.3),
-    50818: LabItem("pCO2", BLOOD_GAS, "mm Hg", 35, 45, 40, 3, 0),
-    50820: LabItem("pH", BLOOD_GAS, "units", 7.35, 7.45, 7.40, 0.02, 2),
-    50821: LabItem("pO2", BLOOD_GAS, "mm Hg", 85, 105, 95, 6, 0),
-    50862: LabItem("Albumin", CHEMISTRY, "g/dL", 3.5, 5.2, 4.2, 0.3),
-    50868: LabItem("Anion Gap", CHEMISTRY, "mEq/L", 8, 20, 13, 2, 0),
-    50882: LabItem("Bicarbonate", CHEMISTRY, "mEq/L", 22, 32, 26, 1.8, 0),
+    50802: LabItem("Base Excess", BLOOD_GAS, "mEq/L", None, None, 0, 2.5, 0),
+    50804: LabItem("Calculated Total CO2", BLOOD_GAS, "mEq/L", 21, 30, 26, 2.5, 0),
+    50808: LabItem("Free Calcium", BLOOD_GAS, "mmol/L", 1.12, 1.32, 1.16, 0.06, 2),
+    50813: LabItem("Lactate", BLOOD_GAS, "mmol/L", 0.5, 2.0, 1.4, 0.4),
+    50818: LabItem("pCO2", BLOOD_GAS, "mm Hg", 35, 45, 40, 5, 0),
+    50820: LabItem("pH", BLOOD_GAS, "units", 7.35, 7.45, 7.40, 0.04, 2),
+    50821: LabItem("pO2", BLOOD_GAS, "mm Hg", 85, 105, 110, 35, 0),
+    50861: LabItem("Alanine Aminotransferase (ALT)", CHEMISTRY, "IU/L", 0, 40, 24, 9, 0),
+    50862: LabItem("Albumin", CHEMISTRY, "g/dL", 3.5, 5.2, 4.1, 0.35),
+    50863: LabItem("Alkaline Phosphatase", CHEMISTRY, "IU/L", 40, 130, 80, 22, 0),
+    50868: LabItem("Anion Gap", CHEMISTRY, "mEq/L", 8, 20, 14, 2.6, 0),
+    50878: LabItem("Asparate Aminotransferase (AST)", CHEMISTRY, "IU/L", 0, 40, 26, 9, 0),
+    50882: LabItem("Bicarbonate", CHEMISTRY, "mEq/L", 22, 32, 26, 2.4, 0),
+    50885: LabItem("Bilirubin, Total", CHEMISTRY, "mg/dL", 0, 1.5, 0.5, 0.2),
     50889: LabItem("C-Reactive Protein", CHEMISTRY, "mg/L", 0, 5, 2.5, 1.2),
-    50893: LabItem("Calcium, Total", CHEMISTRY, "mg/dL", 8.4, 10.3, 9.3, 0.3),
-    50902: LabItem("Chloride", CHEMISTRY, "mEq/L", 96, 108, 102, 2.5, 0),
-    50912: LabItem("Creatinine", CHEMISTRY, "mg/dL", 0.5, 1.2, 0.9, 0.12),
-    50931: LabItem("Glucose", CHEMISTRY, "mg/dL", 70, 100, 102, 16, 0),
-    50960: LabItem("Magnesium", CHEMISTRY, "mg/dL", 1.6, 2.6, 2.0, 0.15),
+    50893: LabItem("Calcium, Total", CHEMISTRY, "mg/dL", 8.4, 10.3, 9.2, 0.4),
+    50902: LabItem("Chloride", CHEMISTRY, "mEq/L", 96, 108, 102, 3.5, 0),
+    50912: LabItem("Creatinine", CHEMISTRY, "mg/dL", 0.5, 1.2, 0.9, 0.15),
+    50931: LabItem("Glucose", CHEMISTRY, "mg/dL", 70, 100, 105, 16, 0),
+    50934: LabItem("H", CHEMISTRY, "U", 0, 40, 8, 6, 0),
+    50947: LabItem("I", CHEMISTRY, "U", 0, 10, 1, 0.7, 0),
+    50954: LabItem("Lactate Dehydrogenase (LD)", CHEMISTRY, "IU/L", 94, 250, 200, 35, 0),
+    50960: LabItem("Magnesium", CHEMISTRY, "mg/dL", 1.6, 2.6, 2.0, 0.22),
     50963: LabItem("NTproBNP", CHEMISTRY, "pg/mL", 0, 177, 90, 30, 0),
-    50971: LabItem("Potassium", CHEMISTRY, "mEq/L", 3.3, 5.1, 4.2, 0.3),
-    50983: LabItem("Sodium", CHEMISTRY, "mEq/L", 133, 145, 139, 2.2, 0),
+    50970: LabItem("Phosphate", CHEMISTRY, "mg/dL", 2.7, 4.5, 3.5, 0.7),
+    50971: LabItem("Potassium", CHEMISTRY, "mEq/L", 3.3, 5.1, 4.2, 0.4),
+    50983: LabItem("Sodium", CHEMISTRY, "mEq/L", 133, 145, 139, 3),
     51003: LabItem("Troponin T", CHEMISTRY, "ng/mL", 0, 0.01, 0.005, 0.003, 2),
-    51006: LabItem("Urea Nitrogen", CHEMISTRY, "mg/dL", 6, 20, 14, 3, 0),
-    51221: LabItem("Hematocrit", HEMATOLOGY, "%", 40, 51, 41, 2.5),
-    51222: LabItem("Hemoglobin", HEMATOLOGY, "g/dL", 13.7, 17.5, 13.8, 0.9),
-    51237: LabItem("INR(PT)", HEMATOLOGY, None, 0.9, 1.1, 1.0, 0.06),
-    51256: LabItem("Neutrophils", HEMATOLOGY, "%", 34, 71, 60, 6),
-    51265: LabItem("Platelet Count", HEMATOLOGY, "K/uL", 150, 400, 240, 45, 0),
-    51301: LabItem("White Blood Cells", HEMATOLOGY, "K/uL", 4, 10, 7.2, 1.2),
+    51006: LabItem("Urea Nitrogen", CHEMISTRY, "mg/dL", 6, 20, 15, 4, 0),
+    51146: LabItem("Basophils", HEMATOLOGY, "%", 0, 1, 0.4, 0.2),
+    51200: LabItem("Eosinophils", HEMATOLOGY, "%", 1, 7, 2.0, 1.1),
+    51221: LabItem("Hematocrit", HEMATOLOGY, "%", 40, 51, 40, 3),
+    51222: LabItem("Hemoglobin", HEMATOLOGY, "g/dL", 13.7, 17.5, 13.4, 1.1),
+    51237: LabItem("INR(PT)", HEMATOLOGY, None, 0.9, 1.1, 1.1, 0.12),
+    51244: LabItem("Lymphocytes", HEMATOLOGY, "%", 19, 53, 26, 8),
+    51248: LabItem("MCH", HEMATOLOGY, "pg", 26, 32, 30, 1.9),
+    51249: LabItem("MCHC", HEMATOLOGY, "g/dL", 32, 37, 32.8, 1.2),
+    51250: LabItem("MCV", HEMATOLOGY, "fL", 82, 98, 91, 5.5, 0),
+    51254: LabItem("Monocytes", HEMATOLOGY, "%", 5, 13, 7.5, 2.5),
+    51256: LabItem("Neutrophils", HEMATOLOGY, "%", 34, 71, 62, 9),
+    51265: LabItem("Platelet Count", HEMATOLOGY, "K/uL", 150, 400, 230, 60, 0),
+    51274: LabItem("PT", HEMATOLOGY, "sec", 9.4, 12.5, 12.2, 1.1),
+    51275: LabItem("PTT", HEMATOLOGY, "sec", 25, 36.5, 30, 3.5),
+    51277: LabItem("RDW", HEMATOLOGY, "%", 10.5, 15.5, 14.2, 1.2),
+    51279: LabItem("Red Blood Cells", HEMATOLOGY, "m/uL", 4.6, 6.1, 4.5, 0.4, 2),
+    51301: LabItem("White Blood Cells", HEMATOLOGY, "K/uL", 4, 10, 7.4, 1.8),
+    52172: LabItem("RDW-SD", HEMATOLOGY, "fL", 35.1, 46.3, 46, 4),
 }
-DAILY_LABS = (50868, 50882, 50893, 50902, 50912, 50931, 50960, 50971, 50983, 51006, 51221, 51222, 51265, 51301)
-ADMISSION_LABS = (50862, 50889, 50963, 51003, 51237, 51256)
-BLOOD_GAS_LABS = (50802, 50813, 50818, 50820, 50821)
+# Item -> reference range of women, where it is not the one above.
+FEMALE_RANGES: Mapping[int, tuple[float, float]] = {
+    50912: (0.4, 1.1), 50963: (0, 624), 51221: (34, 45), 51222: (11.2, 15.7), 51279: (3.9, 5.2),
+}  # fmt: skip
+# What is ordered together: item groups of one specimen.
+ELECTROLYTES = (50868, 50882, 50902, 50912, 50931, 50971, 50983, 51006)
+MINERALS = (50893, 50960, 50970)
+BLOOD_COUNT = (51221, 51222, 51248, 51249, 51250, 51265, 51277, 51279, 51301)
+DIFFERENTIAL = (51146, 51200, 51244, 51254, 51256)
+SERUM_INDICES = (50934, 50947)
+LIVER = (50861, 50863, 50878, 50885)
+COAGULATION = (51237, 51274, 51275)
+ADMISSION_LABS = (50862, 50954)
+BLOOD_GAS_LABS = (50802, 50804, 50818, 50820, 50821)
+OUTPATIENT_LABS = (*ELECTROLYTES, *BLOOD_COUNT)
+DAILY_LABS = (*ELECTROLYTES, *MINERALS, *BLOOD_COUNT)
 
 
 @dataclass(frozen=True)

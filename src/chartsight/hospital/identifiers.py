@@ -33,9 +33,9 @@ def study_id(subject_id: int, nth: int) -> int:
     return scatter(50_000_000, subject_id, nth)
 
 
-def dicom_id(seed: int, study: int) -> str:
-    """Five groups of eight hexadecimal digits, as MIMIC-CXR has them."""
-    groups = np.random.default_rng([seed, study, 0xD1C0]).integers(0, 2**32, 5)
+def dicom_id(seed: int, study: int, nth: int = 0) -> str:
+    """Five groups of eight hexadecimal digits, as MIMIC-CXR has them; for the `nth` film of a study."""
+    groups = np.random.default_rng([seed, study, 0xD1C0 + nth]).integers(0, 2**32, 5)
     return "-".join(f"{group:08x}" for group in groups)
 
 

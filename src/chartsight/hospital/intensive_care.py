@@ -11,7 +11,6 @@ import numpy as np
 
 from chartsight.hospital import codes
 from chartsight.hospital.admissions import after
-from chartsight.hospital.labs import illness_at
 from chartsight.hospital.patients import Episode, Patient
 from chartsight.hospital.rows import Rows
 
@@ -114,7 +113,7 @@ def add_vital_signs(stay: Stay) -> None:
         if nth == 0:
             chart(stay, moment, WEIGHT, round(stay.patient.weight_kg, 1))
             chart(stay, moment, HEIGHT, float(round(stay.patient.height_cm)))
-        illness = illness_at(stay.episode, moment)
+        illness = stay.episode.illness_at(moment)
         for item, (healthy, spread, decimals, every) in codes.VITAL_SIGNS.items():
             if nth % every:
                 continue
@@ -206,7 +205,7 @@ def add_outputs(stay: Stay) -> None:
         if nth % 2:
             continue
         items = [(VOID if stay.ventilation is None else FOLEY, float(stay.rng.integers(4, 36) * 5))]
-        if stay.episode.has_chest_tube and nth % 6 == 0:
+        if stay.episode.has("chest tube") and nth % 6 == 0:
             items.append((CHEST_TUBE, float(stay.rng.integers(1, 20) * 10)))
         for item, value in items:
             stay.rows.add(

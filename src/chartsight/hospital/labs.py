@@ -30,19 +30,19 @@ class Draw:
     illness: float
 
 
-def illness_at(episode: Episode, moment: datetime) -> float:
-    """How ill, 0 to 1: worst after a fifth of the stay, better towards its end unless the patient dies."""
-    fraction = min(max(episode.fraction(moment), 0.0), 1.0)
-    if episode.dies:
-        return float(min(1.0, episode.severity * (0.7 + 0.6 * fraction)))
-    rising = 0.8 + fraction if fraction < 0.2 else 1 - 0.8 * (fraction - 0.2) / 0.8
-    return float(episode.severity * min(1.0, rising))
-
-
 def add_admission_labs(rows: Rows, rng: np.random.Generator, patient: Patient, episode: Episode, provider: str) -> None:
     """Bloods on arrival and every morning; blood gases in intensive care twice a day."""
     draws: list[tuple[datetime, tuple[int, ...], str]] = [
-        (after(episode.admittime, rng, (5, 50)), codes.DAILY_LABS + codes.ADMISSION_LABS, "STAT")
+        (
+            after(episode.admittime, rng, (5, 50)),
+            codes.DAILY_LABS
+            + codes.DIFFERENTIAL
+            + codes.COAGULATION
+            + codes.LIVER
+            + codes.ADMISSION_LABS
+            + (50889, 50963, 51003),
+            "STAT",
+        )
     ]
     day = episode.admittime.date() + timedelta(days=1)
     while (morning := datetime.combine(day, time(5, int(rng.integers(0, 60))))) < episode.dischtime:
@@ -51,10 +51,10 @@ def add_admission_labs(rows: Rows, rng: np.random.Generator, patient: Patient, e
     if episode.icu is not None:
         moment = after(episode.icu[0], rng, (20, 90))
         while moment < episode.icu[1]:
-            draws.append((moment, codes.BLOOD_GAS_LABS, "STAT"))
+            draws.append((moment, (*codes.BLOOD_GAS_LABS, 50813), "STAT"))
             moment += timedelta(hours=12)
     for moment, items, priority in sorted(draws, key=lambda draw: draw[0]):
-        draw = Draw(moment, items, priority, provider, episode.hadm_id, illness_at(episode, moment))
+        draw = Draw(moment, items, priority, provider, episode.hadm_id, episode.illness_at(moment))
         add_draw(rows, rng, patient, draw)
 
 

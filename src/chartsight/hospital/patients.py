@@ -6,8 +6,8 @@ same patients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,24 +16,34 @@ import numpy as np
 from chartsight.hospital import identifiers
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.confounding import choose_view_and_technique, technique_generator
-from chartsight.hospital.courses import COURSES, Course, FindingScript
+from chartsight.hospital.courses import COURSES, Course
 from chartsight.hospital.difficulty import find_difficulty
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding, Technique
-from chartsight.hospital.sites import SITE_WEIGHTS, SITES, opposite
+from chartsight.hospital.lives import FindingLife, Span, Windows, draw_lives, findings_at
+from chartsight.hospital.scripts import FILM_SCRIPTS, INCIDENTAL_ATTRIBUTES, INCIDENTALS, chronic, clash
+from chartsight.hospital.sites import SITES
 
 FILMS_A_PATIENT = (0.14, 0.26, 0.27, 0.17, 0.10, 0.06)  # 1 to 6; mean 3.0
+ADMISSIONS_A_PATIENT = (0.56, 0.21, 0.10, 0.05, 0.03, 0.02, 0.02, 0.01)  # 1 to 8
 COURSE_PACK = 50
 RACES = {
     "WHITE": 0.62, "BLACK/AFRICAN AMERICAN": 0.17, "HISPANIC/LATINO - CUBAN": 0.05, "ASIAN": 0.05, "UNKNOWN": 0.06,
     "OTHER": 0.05,
 }  # fmt: skip
 MARITAL_STATUS = {"MARRIED": 0.45, "SINGLE": 0.3, "WIDOWED": 0.15, "DIVORCED": 0.1}
+OLDEST = 89  # MIMIC groups everybody older
+GROUPED_AGE = 91
 FILM_AFTER_INTUBATION = 0.75  # probability that the first film of a ventilated stay shows where the tube ends
-FAINTEST = 0.25  # a finding below it has resolved
-LATERAL_BIT = 1 << 31  # above all seeds of frontal films
-FIRST_YEARS = (2110, 2191)  # anchor years; MIMIC shifts every patient into 2100 to 2200
+SAME_ADMISSION = 0.65  # probability that the next film is of the admission of the one before
+LONGEST_STAY_DAYS = 70.0
+TRACHEOSTOMY_AFTER = timedelta(days=5)  # of ventilation
+TRACHEOSTOMY_SHARE = 0.6
+LATERAL_SHARE = 0.6  # of PA studies; a portable unit takes none
+FIRST_YEARS = (2110, 2186)  # anchor years; MIMIC shifts every patient into 2100 to 2200
 YEAR_GROUPS = ("2008 - 2010", "2011 - 2013", "2014 - 2016", "2017 - 2019")
 CXR_SPLITS: tuple[Literal["train", "validate", "test"], ...] = ("train",) * 7 + ("validate", "train", "test")
+LATERAL_BIT = 1 << 31  # above all seeds of frontal films
+FILM_STREAM = 23  # of the generators
 
 
 @dataclass(frozen=True)
@@ -44,31 +54,67 @@ class Episode:
         severity: 0 to 1; drives the laboratory results and the vital signs.
         icu: In and out of intensive care, None without.
         ventilation: Start and end of mechanical ventilation, None without.
+        tracheostomy: When the endotracheal tube was exchanged for one, None if never.
+        deathtime: When the patient died in hospital; sometimes written down after the discharge. None alive.
+        lives: The findings that this admission brought, tubes and lines included.
     """
 
     hadm_id: int
     admittime: datetime
     dischtime: datetime
     severity: float
-    icu: tuple[datetime, datetime] | None
-    ventilation: tuple[datetime, datetime] | None
-    has_chest_tube: bool
-    dies: bool
+    icu: Span | None
+    ventilation: Span | None
+    tracheostomy: datetime | None = None
+    deathtime: datetime | None = None
+    lives: tuple[FindingLife, ...] = ()
+
+    @property
+    def dies(self) -> bool:
+        """Whether the patient leaves dead."""
+        return self.deathtime is not None
 
     def fraction(self, time: datetime) -> float:
         """How much of the stay has passed at `time`: 0 on admission, 1 at discharge."""
         return (time - self.admittime) / (self.dischtime - self.admittime)
 
+    def illness_at(self, time: datetime) -> float:
+        """How ill, 0 to 1: worst after a fifth of the stay, better towards its end unless the patient dies."""
+        fraction = min(max(self.fraction(time), 0.0), 1.0)
+        if self.dies:
+            return float(min(1.0, self.severity * (0.7 + 0.6 * fraction)))
+        rising = 0.8 + fraction if fraction < 0.2 else 1 - 0.8 * (fraction - 0.2) / 0.8
+        return float(self.severity * min(1.0, rising))
+
+    def windows(self) -> Windows:
+        """The stretches of time that `FindingScript.window` names, those that this admission has."""
+        found: dict[str, Span] = {"stay": (self.admittime, self.dischtime)}
+        if self.icu is not None:
+            found["icu"] = self.icu
+        if self.ventilation is not None:
+            found["intubation"] = (self.ventilation[0], self.tracheostomy or self.ventilation[1])
+        if self.tracheostomy is not None:
+            found["tracheostomy"] = (self.tracheostomy + timedelta(minutes=30), self.dischtime)
+        return found  # type: ignore[return-value]
+
+    def has(self, attribute: str) -> bool:
+        """Whether the admission brought this finding, tube or line."""
+        return any(life.attribute == attribute for life in self.lives)
+
+    def of(self, attribute: str) -> Iterator[FindingLife]:
+        """The lives of this finding, tube or line that the admission brought."""
+        return (life for life in self.lives if life.attribute == attribute)
+
 
 @dataclass(frozen=True)
 class Study:
-    """A frontal film, perhaps with a lateral one beside it, and everything that they show.
+    """One frontal film with everything that it shows, and perhaps a lateral one beside it.
 
     Args:
-        dicom_id: Of the frontal film.
+        dicom_id: The frontal film.
         hadm_id: None for an outpatient.
-        sickness: 0 to 1; what `confounding` ties the film's technique to.
-        lateral_dicom_id: Of the lateral film; None without.
+        sickness: 0 to 1, how ill the patient is when the film is taken.
+        lateral_dicom_id: The lateral film, which shows the same findings; None without.
     """
 
     study_id: int
@@ -80,14 +126,14 @@ class Study:
     findings: tuple[PlantedFinding, ...]
     reason: str
     seed: int
-    technique: Technique = Technique()
     sickness: float = 0.0
+    technique: Technique = field(default_factory=Technique)
     lateral_dicom_id: str | None = None
 
 
 @dataclass(frozen=True)
 class Patient:
-    """One invented person."""
+    """One invented person. `chronic` are the findings that no admission brought, `visits` those of an outpatient."""
 
     subject_id: int
     course_name: str
@@ -106,6 +152,7 @@ class Patient:
     studies: tuple[Study, ...]
     dod: datetime | None
     split: Literal["train", "validate", "test"]
+    chronic: tuple[FindingLife, ...] = ()
 
     @property
     def course(self) -> Course:
@@ -128,29 +175,14 @@ class Patient:
         return replace(self.film_request(study, config), view="LATERAL", seed=study.seed ^ LATERAL_BIT)
 
 
-@dataclass(frozen=True)
-class EpisodeFinding:
-    """A finding's life within an episode; times are fractions of the stay."""
-
-    attribute: str
-    site: tuple[str, ...]
-    peak: float
-    start: float
-    end: float
-
-    def severity_at(self, fraction: float) -> float:
-        """Rises fast, fades slowly; 0 outside."""
-        if not self.start <= fraction <= self.end:
-            return 0.0
-        crest = self.start + 0.3 * (self.end - self.start)
-        if fraction < crest:
-            return self.peak * (0.6 + 0.4 * (fraction - self.start) / max(crest - self.start, 1e-6))
-        return self.peak * (1 - 0.65 * (fraction - crest) / (self.end - crest))
-
-
 def plan_patients(config: HospitalConfig) -> list[Patient]:
     """Every patient of the hospital, by subject_id."""
-    return [plan_patient(config, index) for index in range(config.patients)]
+    return list(iterate_patients(config))
+
+
+def iterate_patients(config: HospitalConfig) -> Iterator[Patient]:
+    """Every patient of the hospital, by subject_id, one at a time."""
+    return (plan_patient(config, index) for index in range(config.patients))
 
 
 def plan_patient(config: HospitalConfig, index: int) -> Patient:
@@ -159,22 +191,23 @@ def plan_patient(config: HospitalConfig, index: int) -> Patient:
     rng = np.random.default_rng([config.seed, subject_id])
     name = deal_course(config.seed, index)
     course = COURSES[name]
-    sex: Literal["M", "F"] = "F" if rng.random() < 0.48 else "M"
-    age = int(rng.integers(course.ages[0], course.ages[1] + 1))
-    habitus = float(np.round(rng.beta(2.2, 2.6), 3))
-    body = Body(sex, age, habitus, int(rng.integers(0, 2**31)))
-    height = float(np.clip(rng.normal(162 if sex == "F" else 176, 6.5), 140, 205))
-    weight = (18.0 + 20.0 * habitus + rng.normal(0, 1.2)) * (height / 100) ** 2
+    body = draw_body(rng, course)
+    height = float(np.clip(rng.normal(162 if body.sex == "F" else 176, 6.5), 140, 205))
+    weight = (18.0 + 20.0 * body.habitus + rng.normal(0, 1.2)) * (height / 100) ** 2
     anchor_year = int(rng.integers(*FIRST_YEARS))
     moments = plan_moments(rng, course, anchor_year)
-    episodes = tuple(
-        plan_episode(rng, course, subject_id, nth, moment) for nth, moment in enumerate(moments.admissions)
-    )
-    episodes = without_later_life(episodes, moments)
-    studies = plan_studies(rng, config, course, subject_id, episodes, moments)
-    died = next((episode.dischtime for episode in episodes if episode.dies), None)
-    if died is None and episodes and age > 60 and rng.random() < 0.2:
-        died = episodes[-1].dischtime + timedelta(days=float(rng.integers(400, 1500)))
+    lasting = draw_chronic(rng, config, course, body, moments)
+    episodes: tuple[Episode, ...] = ()
+    for nth, moment in enumerate(moments.admissions):
+        known = (*lasting, *(life for episode in episodes for life in episode.lives))
+        is_last = nth == len(moments.admissions) - 1 and max(moments.visits, default=datetime.min) < moment
+        episodes += (plan_episode(rng, config, course, subject_id, nth, moment, known, can_die=is_last),)
+    lives = (*lasting, *(life for episode in episodes for life in episode.lives))
+    studies = plan_studies(rng, config, course, body, subject_id, episodes, moments, lives)
+    died = next((episode.deathtime for episode in episodes if episode.deathtime is not None), None)
+    if died is None and episodes and body.age > 60 and rng.random() < 0.22:
+        died = max(*moments.visits, episodes[-1].dischtime) if moments.visits else episodes[-1].dischtime
+        died += timedelta(days=float(rng.integers(30, 1500)))
     return Patient(
         subject_id=subject_id,
         course_name=name,
@@ -186,14 +219,26 @@ def plan_patient(config: HospitalConfig, index: int) -> Patient:
         race=pick(rng, RACES),
         language=pick(rng, {"ENGLISH": 0.9, "?": 0.1}),
         marital_status=pick(rng, MARITAL_STATUS) if rng.random() > 0.04 else None,
-        insurance="Medicare" if age >= 65 else pick(rng, {"Other": 0.75, "Medicaid": 0.25}),
+        insurance=("Medicare" if rng.random() < 0.9 else "Other")
+        if body.age >= 65
+        else pick(rng, {"Other": 0.75, "Medicaid": 0.2, "Medicare": 0.05}),
         icd_version=9 if rng.random() < 0.5 else 10,
         episodes=episodes,
         visits=moments.visits,
         studies=studies,
         dod=died,
         split=CXR_SPLITS[index % len(CXR_SPLITS)],
+        chronic=lasting,
     )  # fmt: skip
+
+
+def draw_body(rng: np.random.Generator, course: Course) -> Body:
+    """Sex, age and build; the old crowd in every course as they do in a hospital."""
+    sex: Literal["M", "F"] = "F" if rng.random() < 0.47 else "M"
+    youngest, oldest = course.ages
+    age = round(youngest + (oldest - youngest) * float(rng.beta(2.1, 1.6)))
+    habitus = float(np.round(rng.beta(2.2, 2.6), 3))
+    return Body(sex, GROUPED_AGE if age > OLDEST else age, habitus, int(rng.integers(0, 2**31)))
 
 
 def deal_course(seed: int, index: int) -> str:
@@ -209,166 +254,182 @@ def deal_course(seed: int, index: int) -> str:
 
 @dataclass(frozen=True)
 class Moments:
-    """When things happen: admissions with the number of films in each, and outpatient visits, each with one film."""
+    """When things happen.
+
+    Args:
+        admissions: Their beginnings, at least 60 days apart.
+        films: How many films each admission has; 0 for some.
+        visits: Of an outpatient.
+        filmed_visits: Those with a film.
+    """
 
     admissions: tuple[datetime, ...]
     films: tuple[int, ...]
     visits: tuple[datetime, ...]
+    filmed_visits: tuple[datetime, ...]
+
+    def span(self) -> Span:
+        """From before the first to after the last."""
+        times = (*self.admissions, *self.visits)
+        return min(times) - timedelta(days=1), max(times) + timedelta(days=60)
 
 
 def plan_moments(rng: np.random.Generator, course: Course, year: int) -> Moments:
-    """Spread one to six films over visits before, between and after one or two admissions."""
+    """Spread one to six films over visits before, between and after one or more admissions."""
     films = 1 + int(rng.choice(len(FILMS_A_PATIENT), p=FILMS_A_PATIENT))
     time = datetime(year, 1, 1) + timedelta(minutes=int(rng.integers(0, 330 * 1440)))
     if not course.has_admission:
-        return Moments((), (), tuple(office_hours(rng, time + timedelta(days=370 * nth)) for nth in range(films)))
-    visits: list[datetime] = []
+        visits = tuple(office_hours(rng, time + timedelta(days=370 * nth)) for nth in range(films))
+        return Moments((), (), visits, visits)
     before, after = films >= 3 and rng.random() < 0.30, films >= 2 and rng.random() < 0.45
-    inpatient = films - before - after
+    count = 1 + int(rng.choice(len(ADMISSIONS_A_PATIENT), p=ADMISSIONS_A_PATIENT))
+    films_in = [0] * count
+    where = int(rng.integers(count))
+    for _ in range(films - before - after):
+        films_in[where] += 1
+        where = where if rng.random() < SAME_ADMISSION else int(rng.integers(count))
+    visits_, filmed = [], []
     if before:
-        visits.append(office_hours(rng, time))
+        filmed.append(office_hours(rng, time))
         time += timedelta(days=int(rng.integers(30, 300)))
-    counts: tuple[int, ...] = (inpatient,)
-    if inpatient >= 2 and rng.random() < 0.35:
-        first = int(rng.integers(1, inpatient))
-        counts = (first, inpatient - first)
     admissions = []
-    for _ in counts:
-        admissions.append(time)
-        time += timedelta(days=int(rng.integers(60, 400)), minutes=int(rng.integers(0, 1440)))
+    for _ in range(count):
+        admissions.append(arrival(rng, course, time))
+        time += timedelta(days=LONGEST_STAY_DAYS + 15 + float(rng.gamma(1.2, 90)), minutes=int(rng.integers(0, 1440)))
+        if rng.random() < 0.3:
+            visits_.append(office_hours(rng, time - timedelta(days=7)))
     if after:
-        visits.append(office_hours(rng, time))
-    return Moments(tuple(admissions), counts, tuple(visits))
+        filmed.append(office_hours(rng, admissions[-1] + timedelta(days=LONGEST_STAY_DAYS + float(rng.gamma(1, 50)))))
+    return Moments(tuple(admissions), tuple(films_in), tuple(sorted({*visits_, *filmed})), tuple(filmed))
 
 
 def office_hours(rng: np.random.Generator, day: datetime) -> datetime:
-    """A time of that day between 8 and 17 h."""
+    """A time of that day between 8 and 17 h; on the Monday after a weekend."""
+    day += timedelta(days=max(0, 7 - day.weekday()) if day.weekday() >= 5 else 0)
     return datetime(day.year, day.month, day.day, 8) + timedelta(seconds=int(rng.integers(0, 9 * 3600)))
 
 
-def plan_episode(rng: np.random.Generator, course: Course, subject_id: int, nth: int, time: datetime) -> Episode:
-    """One admission of the course."""
-    length = timedelta(minutes=int(1440 * rng.uniform(*course.episode_days)))
-    severity = float(rng.uniform(0.35, 1.0))
-    icu = ventilation = None
-    if rng.random() < course.icu:
-        start = time + timedelta(hours=float(rng.uniform(2, 6)))
-        icu = (whole_second(start), whole_second(start + length * rng.uniform(0.3, 0.6)))
-        if rng.random() < course.ventilated:
-            first = icu[0] + timedelta(minutes=10)
-            ventilation = (whole_second(first), whole_second(first + (icu[1] - first) * rng.uniform(0.5, 0.9)))
-    return Episode(
-        hadm_id=identifiers.hadm_id(subject_id, nth),
-        admittime=time,
-        dischtime=time + length,
-        severity=severity,
-        icu=icu,
-        ventilation=ventilation,
-        has_chest_tube=bool(rng.random() < course.chest_tube),
-        dies=bool(rng.random() < course.dies),
-    )
+def arrival(rng: np.random.Generator, course: Course, day: datetime) -> datetime:
+    """When an admission of that day begins: planned ones on weekday mornings, others in the evening."""
+    if course.admission_type.startswith("SURGICAL"):
+        day += timedelta(days=7 - day.weekday() if day.weekday() >= 5 else 0)
+        return datetime(day.year, day.month, day.day, 6) + timedelta(minutes=int(rng.integers(0, 200)))
+    hour = float(rng.normal(17, 5)) % 24
+    return datetime(day.year, day.month, day.day) + timedelta(minutes=int(hour * 60))
 
 
-def without_later_life(episodes: tuple[Episode, ...], moments: Moments) -> tuple[Episode, ...]:
-    """Nobody comes back from death: only the last event of a life can end it."""
-    last_visit = max(moments.visits, default=datetime.min)
-    return tuple(
-        replace(episode, dies=episode.dies and nth == len(episodes) - 1 and last_visit < episode.admittime)
-        for nth, episode in enumerate(episodes)
-    )
+def departure(rng: np.random.Generator, time: datetime) -> datetime:
+    """When the stay that might have ended at `time` ends: in the afternoon, seldom on a Sunday."""
+    if time.weekday() == 6 and rng.random() < 0.4:
+        time += timedelta(days=1)
+    return datetime(time.year, time.month, time.day) + timedelta(minutes=int(60 * np.clip(rng.normal(15, 2), 9, 21)))
 
 
-def plan_studies(
-    rng: np.random.Generator,
-    config: HospitalConfig,
-    course: Course,
-    subject_id: int,
-    episodes: tuple[Episode, ...],
-    moments: Moments,
-) -> tuple[Study, ...]:
-    """The patient's films in order of time."""
-    chronic = [
-        EpisodeFinding(script.attribute, site, float(rng.uniform(*script.severity)), 0.0, 1.0)
-        for script in course.findings
-        if script.chronic and occurs(rng, config, script)
-        for site in draw_sites(rng, script)
+def draw_chronic(
+    rng: np.random.Generator, config: HospitalConfig, course: Course, body: Body, moments: Moments
+) -> tuple[FindingLife, ...]:
+    """What the course brings for good, and what comes with age in any course."""
+    scripts = [
+        *(script for script in course.findings if script.window == "life"),
+        *(chronic(each.attribute, each.probability(body.age, body.sex), each.severity) for each in INCIDENTALS),
     ]
-    planned: list[tuple[datetime, Episode | None, tuple[PlantedFinding, ...]]] = []
-    lasting = tuple(PlantedFinding(each.attribute, each.site, round(each.peak, 3)) for each in chronic)
-    planned.extend((visit, None, lasting) for visit in moments.visits)
-    for episode, films in zip(episodes, moments.films, strict=True):
-        acute = draw_acute(rng, config, course, episode)
-        first = rng.uniform(0.02, 0.12)
-        if episode.ventilation is not None and rng.random() < FILM_AFTER_INTUBATION:
-            start, end = (episode.fraction(moment) for moment in episode.ventilation)
-            first = start + 0.2 * (end - start)
-        fractions = sorted([first, *rng.uniform(0.15, 0.97, films - 1)])
-        for fraction in fractions:
-            time = whole_second(episode.admittime + (episode.dischtime - episode.admittime) * fraction)
-            active = [(each, each.severity_at(episode.fraction(time))) for each in acute]
-            shown = tuple(PlantedFinding(e.attribute, e.site, round(s, 3)) for e, s in active if s >= FAINTEST)
-            planned.append((time, episode, lasting + shown))
-    planned.sort(key=lambda each: each[0])
-    return tuple(
-        plan_study(rng, config, course, subject_id, nth, *each, is_first=nth == 0) for nth, each in enumerate(planned)
-    )
+    return draw_lives(rng, scripts, {"life": moments.span()}, config.prevalence)
 
 
-def occurs(rng: np.random.Generator, config: HospitalConfig, script: FindingScript) -> bool:
-    """Whether the script's finding happens, its probability scaled by the config's prevalence dial."""
-    return bool(rng.random() < script.probability * config.prevalence.get(script.attribute, 1.0))
-
-
-def draw_sites(rng: np.random.Generator, script: FindingScript) -> list[tuple[str, ...]]:
-    """One site, or sometimes both sides where the script allows it."""
-    sites = SITES[script.attribute]
-    preferred = SITE_WEIGHTS.get(script.attribute, {})
-    weights = np.array([preferred.get(site[0], 1.0) for site in sites])
-    site = sites[int(rng.choice(len(sites), p=weights / weights.sum()))]
-    return [site, opposite(site)] if script.sites == 2 and rng.random() < 0.6 else [site]
-
-
-def draw_acute(
-    rng: np.random.Generator, config: HospitalConfig, course: Course, episode: Episode
-) -> list[EpisodeFinding]:
-    """What this admission brings to the films."""
-    found = []
-    for script in course.findings:
-        if script.chronic or not occurs(rng, config, script):
-            continue
-        start, end = float(rng.choice([0.0, 0.0, 0.0, rng.uniform(0, 0.4)])), float(rng.uniform(0.6, 1.7))
-        if script.needs_ventilation:
-            if episode.ventilation is None:
-                continue
-            start, end = (episode.fraction(time) for time in episode.ventilation)
-        for site in draw_sites(rng, script):
-            found.append(EpisodeFinding(script.attribute, site, float(rng.uniform(*script.severity)), start, end))
-    return found
-
-
-def plan_study(
+def plan_episode(
     rng: np.random.Generator,
     config: HospitalConfig,
     course: Course,
     subject_id: int,
     nth: int,
     time: datetime,
+    known: tuple[FindingLife, ...],
+    *,
+    can_die: bool,
+) -> Episode:
+    """One admission of the course, with the findings that it adds to those that are `known`."""
+    short, long = np.log(course.episode_days)
+    days = float(np.exp(rng.normal((short + long) / 2, (long - short) / 2.56)))  # a tenth below, a tenth above
+    leaves = time + timedelta(days=min(max(days, 0.4), LONGEST_STAY_DAYS))
+    leaves = whole_second(leaves) if days < 1.5 else max(departure(rng, leaves), time + timedelta(hours=20))
+    length = leaves - time
+    icu = ventilation = tracheostomy = deathtime = None
+    severity = round(float(rng.uniform(0.3, 1.0)), 3)
+    if rng.random() < course.icu * (0.6 + 0.6 * severity):
+        start = time + min(timedelta(hours=float(rng.uniform(2, 6))), 0.1 * length)
+        icu = (whole_second(start), whole_second(start + length * float(rng.uniform(0.3, 0.75))))
+        if rng.random() < course.ventilated:
+            first = icu[0] + timedelta(minutes=10)
+            ventilation = (whole_second(first), whole_second(first + (icu[1] - first) * float(rng.uniform(0.35, 0.95))))
+            if ventilation[1] - first > TRACHEOSTOMY_AFTER and rng.random() < TRACHEOSTOMY_SHARE:
+                tracheostomy = whole_second(first + TRACHEOSTOMY_AFTER * float(rng.uniform(0.6, 1.0)))
+    if can_die and rng.random() < course.dies * 2 * severity:
+        late = timedelta(hours=float(rng.uniform(0.2, 5))) if rng.random() < 0.3 else timedelta()
+        deathtime = whole_second(leaves + late)
+    episode = Episode(
+        identifiers.hadm_id(subject_id, nth), time, leaves, severity, icu, ventilation, tracheostomy, deathtime
+    )
+    scripts = [script for script in course.findings if script.window != "life"]
+    return replace(episode, lives=draw_lives(rng, scripts, episode.windows(), config.prevalence, known))
+
+
+def plan_studies(
+    rng: np.random.Generator,
+    config: HospitalConfig,
+    course: Course,
+    body: Body,
+    subject_id: int,
+    episodes: tuple[Episode, ...],
+    moments: Moments,
+    lives: tuple[FindingLife, ...],
+) -> tuple[Study, ...]:
+    """The patient's films in order of time."""
+    times: list[tuple[datetime, Episode | None]] = [(visit, None) for visit in moments.filmed_visits]
+    for episode, films in zip(episodes, moments.films, strict=True):
+        times.extend((time, episode) for time in film_times(rng, episode, films))
+    times.sort(key=lambda each: each[0])
+    studies = []
+    for nth, (time, around) in enumerate(times):
+        reason = draw_reason(rng, course, around, is_first=nth == 0)
+        seed = int(rng.integers(0, 2**31))
+        studies.append(plan_study(config, body, subject_id, nth, time, around, findings_at(lives, time), reason, seed))
+    return tuple(studies)
+
+
+def film_times(rng: np.random.Generator, episode: Episode, films: int) -> list[datetime]:
+    """When the films of an admission are taken: one on arrival or after intubation, the others on any day."""
+    if films == 0:
+        return []
+    first = rng.uniform(0.02, 0.12)
+    if episode.ventilation is not None and rng.random() < FILM_AFTER_INTUBATION:
+        start, end = (episode.fraction(moment) for moment in episode.ventilation)
+        first = start + 0.2 * (end - start)
+    fractions = sorted([first, *rng.uniform(0.1, 0.95, films - 1)])
+    stay = episode.dischtime - episode.admittime
+    return [whole_second(episode.admittime + stay * float(fraction)) for fraction in fractions]
+
+
+def plan_study(
+    config: HospitalConfig,
+    body: Body,
+    subject_id: int,
+    nth: int,
+    time: datetime,
     episode: Episode | None,
     findings: tuple[PlantedFinding, ...],
-    *,
-    is_first: bool,
+    reason: str,
+    seed: int,
 ) -> Study:
-    """One study: view and technique follow from how ill the patient is, as far as the config ties them."""
+    """One study: how it is taken depends on the hospital's confounding, what it shows does not, but for technique."""
     study_id = identifiers.study_id(subject_id, nth)
-    sickness = sickness_at(time, episode, findings)
-    on_ventilator = (
-        episode is not None
-        and episode.ventilation is not None
-        and episode.ventilation[0] <= time <= episode.ventilation[1]
-    )
+    is_ventilated = episode is not None and holds(episode.ventilation, time)
+    sickness = sickness_at(episode, time, findings)
     taken = choose_view_and_technique(
-        technique_generator(config.seed, study_id), config.confounding, sickness, must_be_portable=on_ventilator
+        technique_generator(config.seed, study_id), config.confounding, sickness, must_be_portable=is_ventilated
     )
+    rng = np.random.default_rng([config.seed, study_id, FILM_STREAM])
+    has_lateral = taken.view == "PA" and bool(rng.random() < LATERAL_SHARE)
+    of_film = film_findings(rng, config.prevalence, body, findings, is_portable=taken.is_portable)
     return Study(
         study_id=study_id,
         dicom_id=identifiers.dicom_id(config.seed, study_id),
@@ -376,21 +437,49 @@ def plan_study(
         time=time,
         view=taken.view,
         is_portable=taken.is_portable,
-        findings=find_difficulty(config.difficulty).as_drawn(findings),
-        reason=draw_reason(rng, course, episode, is_first=is_first),
-        seed=int(rng.integers(0, 2**31)),
-        technique=taken.technique,
+        findings=find_difficulty(config.difficulty).as_drawn(findings + of_film),
+        reason=reason,
+        seed=seed,
         sickness=sickness,
+        technique=taken.technique,
+        lateral_dicom_id=identifiers.dicom_id(config.seed, study_id, nth=1) if has_lateral else None,
     )
 
 
-def sickness_at(time: datetime, episode: Episode | None, findings: Sequence[PlantedFinding]) -> float:
-    """How ill the patient is when the film is taken, 0 to 1: in intensive care, by the admission, by what is found."""
-    found = 0.15 * min(sum(each.severity for each in findings), 2.0)
-    if episode is None:
-        return round(min(0.05 + found, 1.0), 3)
-    in_icu = episode.icu is not None and episode.icu[0] <= time <= episode.icu[1]
-    return round(min(0.2 + 0.25 * episode.severity + 0.3 * in_icu + found, 1.0), 3)
+def sickness_at(episode: Episode | None, time: datetime, findings: tuple[PlantedFinding, ...]) -> float:
+    """How ill the patient is, 0 to 1: from the admission, intensive care and what the film shows."""
+    shown = sum(each.severity for each in findings if each.attribute not in INCIDENTAL_ATTRIBUTES)
+    sickness = 0.05 + min(0.3, 0.07 * shown)
+    if episode is not None:
+        sickness += 0.12 + 0.2 * episode.illness_at(time) + 0.25 * holds(episode.icu, time)
+    return round(min(1.0, sickness), 3)
+
+
+def holds(span: Span | None, time: datetime) -> bool:
+    """Whether `time` lies within."""
+    return span is not None and span[0] <= time <= span[1]
+
+
+def film_findings(
+    rng: np.random.Generator,
+    prevalence: Mapping[str, float],
+    body: Body,
+    findings: tuple[PlantedFinding, ...],
+    *,
+    is_portable: bool,
+) -> tuple[PlantedFinding, ...]:
+    """What is true of this film only: rotated, poorly inspired, nipples in the light."""
+    added: tuple[PlantedFinding, ...] = ()
+    for script in FILM_SCRIPTS:
+        share = (script.portable if is_portable else script.standing) * prevalence.get(script.attribute, 1.0)
+        happens, severity, choice = rng.random(3)
+        if script.attribute not in SITES or happens >= share * (script.women if body.sex == "F" else 1.0):
+            continue
+        site = SITES[script.attribute][int(choice * len(SITES[script.attribute]))]
+        finding = PlantedFinding(script.attribute, site, round(0.3 + 0.6 * float(severity), 3))
+        if not any(clash((finding.attribute, site), (each.attribute, each.objects)) for each in findings + added):
+            added += (finding,)
+    return added
 
 
 def draw_reason(rng: np.random.Generator, course: Course, episode: Episode | None, *, is_first: bool) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chartsight.hospital import codes, identifiers
+from chartsight.hospital import codes, icd, identifiers
 from chartsight.hospital.admissions import add_admission, add_patient, add_visit
 from chartsight.hospital.charges import add_charges
 from chartsight.hospital.csv_files import write_csv_gz
@@ -60,10 +60,10 @@ def add_life(rows: Rows, patient: Patient, seed: int, providers: list[str], care
 def add_dictionaries(rows: Rows) -> None:
     """The d_* tables, with the codes that the other tables use and no more."""
     for code, version in sorted(set(rows.columns("diagnoses_icd", "icd_code", "icd_version"))):
-        title = codes.DIAGNOSIS_TITLES[code, version]
+        title = icd.DIAGNOSIS_TITLES[code, version]
         rows.add("d_icd_diagnoses", icd_code=code, icd_version=version, long_title=title)
     for code, version in sorted(set(rows.columns("procedures_icd", "icd_code", "icd_version"))):
-        title = codes.PROCEDURE_TITLES[code, version]
+        title = icd.PROCEDURE_TITLES[code, version]
         rows.add("d_icd_procedures", icd_code=code, icd_version=version, long_title=title)
     for (item,) in sorted(set(rows.columns("labevents", "itemid"))):
         test = codes.LAB_ITEMS[item]
