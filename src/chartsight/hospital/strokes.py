@@ -5,6 +5,7 @@ Coordinates are fractions of the film: x to the right, y downwards, both 0 to 1,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,13 +186,14 @@ def stretch(coarse: Plane, size: int) -> Plane:
     return as_plane(rows[:, low] * (1 - share) + rows[:, low + 1] * share)
 
 
-def near_curve(grid: Grid, x: Plane, y: Plane, reach: float) -> tuple[NDArray[np.intp], Plane]:
-    """The pixels near a curve and how far they lie from it; the cost grows with the curve, not with the film.
+def near_curves(grid: Grid, curves: Sequence[tuple[Plane, Plane]], reach: float) -> tuple[NDArray[np.intp], Plane]:
+    """The pixels near any of some curves and how far they lie from the nearest.
+
+    The cost grows with the length of the curves, not with the film.
 
     Args:
         grid: Of the film.
-        x: float32 [K], the curve; what lies outside the film is left out.
-        y: float32 [K].
+        curves: x float32 [K] and y float32 [K] of each; what lies outside the film is left out.
         reach: Greatest distance, a fraction of the film.
 
     Returns:
@@ -199,8 +201,10 @@ def near_curve(grid: Grid, x: Plane, y: Plane, reach: float) -> tuple[NDArray[np
     """
     size = grid.size_px
     step = max(2 / size, reach)
-    x, y, _ = along(x, y, step)
-    x0, y0, dx, dy = x[:-1, None], y[:-1, None], np.diff(x)[:, None], np.diff(y)[:, None]
+    points = [along(x, y, step)[:2] for x, y in curves]
+    x0, y0 = (np.concatenate([point[axis][:-1] for point in points])[:, None] for axis in (0, 1))
+    dx, dy = (np.concatenate([np.diff(point[axis]) for point in points])[:, None] for axis in (0, 1))
+    # A square of pixels around the middle of each piece holds all that is within reach of it.
     k = int((reach + 0.5 * step) * size + 0.5)
     offset = np.arange(-k, k + 1, dtype=np.int32)
     columns = np.floor((x0 + np.float32(0.5) * dx) * size).astype(np.int32) + np.tile(offset, len(offset))

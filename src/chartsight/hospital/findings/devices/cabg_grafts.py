@@ -23,7 +23,7 @@ def draw_cabg_grafts(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
     a, heart = anatomy, anatomy.heart
     count, clips, broken = int(rng.integers(6, 8)), int(rng.integers(5, 12)), rng.random() < 0.15
     first, last = a.clavicle_y + 0.035, heart_level(heart, 0.86)
-    jitter = rng.normal(0, 1, (count, 5))
+    jitter = rng.normal(0, 1, (count, 6))
     along_graft, off_graft, lie = (
         np.sort(rng.uniform(0.22, 0.82, clips)),
         rng.normal(0, 1, clips),
@@ -31,23 +31,30 @@ def draw_cabg_grafts(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, 
     )
     pen = DevicePen(layers, planted.severity, rng)
     turn = np.linspace(0, 2 * np.pi, 22)
+    loops, knots, pieces = [], [], []
     for number in range(count):
-        y = first + (last - first) * number / (count - 1) + 0.004 * jitter[number, 0]
-        x = sternum_x(a, y) + 0.003 * jitter[number, 1]
-        wide, high = 0.020 + 0.0025 * jitter[number, 2], 0.0095 + 0.002 * jitter[number, 3]
-        tilt = 0.18 * jitter[number, 4]
-        open_at = 0.75 if broken and number == 2 else 1.0
-        loop = turn[: int(open_at * len(turn))]
+        place, aside, wide, high, tilt, lean = jitter[number]
+        y = first + (last - first) * number / (count - 1) + 0.004 * place
+        x = sternum_x(a, y) + 0.003 * aside
+        # Wider over the body of the bone than over its handle; seen more or less from below.
+        wide, high = 0.017 + 0.005 * min(number, 2) / 2 + 0.0025 * wide, 0.0085 + 0.003 * abs(high)
+        tilt *= 0.15
+        loop = turn[: len(turn) // 4 * 3] if broken and number == 2 else turn
         u, v = wide * np.cos(loop + 1.4), high * np.sin(loop + 1.4)
-        pen.line(as_plane(x + u - tilt * v), as_plane(y + v + tilt * u), STERNAL_WIRE, 0.62)
-        # The twist lies in the front half of the loop.
-        knot = np.linspace(0, 1, 4)
-        pen.line(as_plane(x + 0.006 * tilt + 0.009 * (knot - 0.5)), as_plane(y + high - 0.010 * knot), 0.0026, 0.50)
+        loops.append((as_plane(x + u - tilt * v), as_plane(y + v + tilt * u)))
+        # The twisted ends lie on the front of the bone.
+        knot = np.linspace(-0.5, 0.5, 4) * 0.011
+        knots.append(
+            (as_plane(x + knot * np.sin(lean)), as_plane(y + high - 0.006 * np.cos(lean) + knot * np.cos(lean)))
+        )
     for t, off, angle in zip(along_graft, off_graft, lie, strict=True):
         y = heart_level(heart, float(t))
         x = heart_x(a, heart.waist * 0.55 + (0.62 * heart.left - 0.55 * heart.waist) * float(t) ** 1.4 + 0.004 * off, y)
         step = np.array([-0.005, 0.005])
-        pen.line(as_plane(x + step * np.sin(0.7 * angle)), as_plane(y + step * np.cos(0.7 * angle)), 0.0018, 0.55)
+        pieces.append((as_plane(x + step * np.sin(0.7 * angle)), as_plane(y + step * np.cos(0.7 * angle))))
+    pen.lines(loops, STERNAL_WIRE, 0.55)
+    pen.lines(knots, 0.0026, 0.42)
+    pen.lines(pieces, 0.0018, 0.55)
     return pen.drawn()
 
 

@@ -46,7 +46,7 @@ def draw_chest_port(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, r
         course += [(a.x(side, 0.165 * a.scale, a.clavicle_y), a.clavicle_y + 0.005),
                    (a.x(side, 0.110 * a.scale, a.clavicle_y), a.clavicle_y - 0.014)]  # fmt: skip
     line_x, line_y = curve_through(course + to_the_svc(a, side) + central_tip(a, "svc", rng), 80)
-    pen.line(line_x, line_y, PORT_CATHETER, 0.14)
+    pen.line(line_x, line_y, PORT_CATHETER, 0.175)
     return pen.drawn((float(line_x[-1]), float(line_y[-1])))
 
 

@@ -43,13 +43,13 @@ def draw_chest_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, r
         centre = (x[-1] - radius * np.cos(curl[0]), y[-1] - radius * np.sin(curl[0]))
         x = np.concatenate((x, centre[0] + radius * np.cos(curl))).astype(np.float32)
         y = np.concatenate((y, centre[1] + radius * np.sin(curl))).astype(np.float32)
-        pen.line(x, y, 0.0042, 0.11)
+        pen.line(x, y, 0.0042, 0.13)
     else:
         x, y = curve_through(course, 80)
-        pen.tube(x, y, DRAIN, wall=0.055, core=0.022, stripe=0.0)
+        pen.tube(x, y, DRAIN, wall=0.070, core=0.035, stripe=0.0)
         stripe = beside(x, y, 0.45 * DRAIN)
         for start, end in ((0.0, -0.115), (-0.095, None)):
-            pen.line(*stretch_of(*stripe, start, end), 0.0024, 0.20)
+            pen.line(*stretch_of(*stripe, start, end), 0.0025, 0.25)
     return pen.drawn((float(x[-1]), float(y[-1])))
 
 

@@ -35,7 +35,7 @@ def draw_endotracheal_tube(
     ]
     x, y = curve_through(course, 32)
     pen = DevicePen(layers, planted.severity, rng)
-    pen.tube(x, y, AIRWAY * rng.uniform(0.85, 1.0), wall=0.060, core=0.022, stripe=0.17, stripe_at=stripe_at)
+    pen.tube(x, y, AIRWAY * rng.uniform(0.85, 1.0), wall=0.075, core=0.030, stripe=0.22, stripe_at=stripe_at)
     return pen.drawn((float(x[-1]), float(y[-1])))
 
 

@@ -40,13 +40,13 @@ def draw_enteric_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
     x, y = curve_through(course, 90)
     pen = DevicePen(layers, planted.severity, rng)
     if feeding:
-        pen.line(x, y, FEEDING_TUBE, 0.085)
+        pen.line(x, y, FEEDING_TUBE, 0.11)
         pen.line(*stretch_of(x, y, -0.03), FEEDING_TUBE, 0.20)
     else:
         # The stripe is broken at the side hole.
-        pen.tube(x, y, GASTRIC_TUBE, wall=0.045, core=0.020, stripe=0.0)
+        pen.tube(x, y, GASTRIC_TUBE, wall=0.055, core=0.026, stripe=0.0)
         for start, end in ((0.0, -0.085), (-0.072, None)):
-            pen.line(*stretch_of(x, y, start, end), 0.0020, 0.17)
+            pen.line(*stretch_of(x, y, start, end), 0.0021, 0.22)
     return pen.drawn((float(x[-1]), float(y[-1])))
 
 

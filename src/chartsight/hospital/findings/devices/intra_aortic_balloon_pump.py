@@ -9,7 +9,7 @@ from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.devices.pen import DevicePen
 from chartsight.hospital.findings.devices.veins import curve_through, heart_x
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing
-from chartsight.hospital.strokes import near_curve, stretch_of
+from chartsight.hospital.strokes import near_curves, stretch_of
 from chartsight.hospital.tissue import Layers
 
 
@@ -28,7 +28,7 @@ def draw_balloon_pump(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
     pen.line(x, y, 0.0020, 0.050)
     if inflated:
         balloon = stretch_of(x, y, 0.022, 0.022 + 0.42 * a.scale)
-        index, distance = near_curve(layers.grid, *balloon, 0.017)
+        index, distance = near_curves(layers.grid, [balloon], 0.017)
         gas = np.sqrt(np.clip(1 - (distance / np.float32(0.017)) ** 2, 0, 1)) * np.float32(0.13 * pen.contrast)
         air = layers.air.reshape(-1)
         air[index] += gas * (1 - air[index])

@@ -43,10 +43,10 @@ def draw_mediastinal_drain(
 def draw_drain(pen: DevicePen, course: Course, half_width: float) -> tuple[float, float]:
     """One drain with a stripe that is broken at the side hole; where it ends."""
     x, y = curve_through(course, 60)
-    pen.tube(x, y, half_width, wall=0.055, core=0.022, stripe=0.0)
+    pen.tube(x, y, half_width, wall=0.065, core=0.030, stripe=0.0)
     stripe = beside(x, y, 0.4 * half_width)
     for start, end in ((0.0, -0.09), (-0.072, None)):
-        pen.line(*stretch_of(*stripe, start, end), 0.0022, 0.19)
+        pen.line(*stretch_of(*stripe, start, end), 0.0023, 0.23)
     return float(x[-1]), float(y[-1])
 
 

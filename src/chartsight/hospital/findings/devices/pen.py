@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from chartsight.hospital.findings.drawing import Drawn, filled
-from chartsight.hospital.strokes import Plane, beside, near_curve, rise
+from chartsight.hospital.strokes import Plane, beside, near_curves, rise
 from chartsight.hospital.tissue import Layers
 
 # A reader outlines a thin line about three pixels wide on a film of 320.
@@ -43,10 +44,14 @@ class DevicePen:
 
     def line(self, x: Plane, y: Plane, half_width: float, depth: float) -> None:
         """A catheter or wire along a curve [K], `depth` in its middle when it stands out fully."""
+        self.lines([(x, y)], half_width, depth)
+
+    def lines(self, curves: Sequence[tuple[Plane, Plane]], half_width: float, depth: float) -> None:
+        """Several pieces of the same wire at once; where they cross they are no denser."""
         pixel = 1 / self.grid.size_px
         half = half_width * self.slimness
         printed = max(half, 0.5 * pixel)
-        index, distance = near_curve(self.grid, x, y, self.outline(printed))
+        index, distance = near_curves(self.grid, curves, self.outline(printed))
         share = np.clip((np.float32(printed) - distance) * np.float32(self.grid.size_px) + np.float32(0.5), 0, 1)
         self.ink(index, share * np.float32(depth * half / printed))
 
@@ -65,7 +70,7 @@ class DevicePen:
             stripe_at: Where the stripe lies, -1 one wall to 1 the other.
         """
         pixel = 1 / self.grid.size_px
-        index, distance = near_curve(self.grid, x, y, self.outline(half_width))
+        index, distance = near_curves(self.grid, [(x, y)], self.outline(half_width))
         inside = np.clip((np.float32(half_width) - distance) * np.float32(self.grid.size_px) + np.float32(0.5), 0, 1)
         rim = rise(distance - np.float32(half_width - max(0.3 * half_width, 0.8 * pixel)), 0.6 * pixel)
         self.ink(index, inside * (np.float32(wall) * rim + np.float32(core)))

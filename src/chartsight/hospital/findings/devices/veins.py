@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy, heart_level
-from chartsight.hospital.strokes import Plane, smooth_curve
+from chartsight.hospital.strokes import Plane, as_plane, smooth_curve
 
 Course = list[tuple[float, float]]
+BEND = 0.030  # length over which a line bends, a fraction of the film
 
 # Where a central line may end -> what it touches.
 CENTRAL_PLACES: Mapping[str, tuple[str, ...]] = {
@@ -23,56 +24,21 @@ CENTRAL_PLACES: Mapping[str, tuple[str, ...]] = {
 
 
 def curve_through(course: Sequence[tuple[float, float]], points: int = 64) -> tuple[Plane, Plane]:
-    """The smooth curve through a course, x [points] and y [points]."""
-    return smooth_curve([x for x, _ in course], [y for _, y in course], points)
+    """The curve through a course as a tube that resists bending takes it, ends kept; x [points] and y [points]."""
+    x, y = smooth_curve([x for x, _ in course], [y for _, y in course], points)
+    reached = np.concatenate(([0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))))
+    evenly = np.linspace(0, reached[-1], points)
+    turns = np.stack((np.interp(evenly, reached, x), np.interp(evenly, reached, y)))
+    reach = max(int(BEND * points / reached[-1]), 1)
+    bow = np.hanning(2 * reach + 3)[1:-1]
+    padded = np.pad(turns, ((0, 0), (reach, reach)), mode="reflect", reflect_type="odd")
+    bent_x, bent_y = (np.convolve(row, bow / bow.sum(), mode="valid") for row in padded)
+    return as_plane(bent_x), as_plane(bent_y)
 
 
 def heart_x(anatomy: Anatomy, d: float, y: float) -> float:
     """x of a point of heart or great vessels, `d` to the patient's left of their own midline."""
     return anatomy.midline_at(y) + anatomy.mediastinum_shift + d
-
-
-def jugular_course(anatomy: Anatomy, side: int, rng: np.random.Generator) -> Course:
-    """From the side of the neck down to where the brachiocephalic vein begins."""
-    a = anatomy
-    skin = rng.uniform(0.70, 0.92) * a.neck
-    top = a.clavicle_y - rng.uniform(0.13, 0.17)
-    sway = rng.normal(0, 0.006)
-    hub = a.clavicle_y - rng.uniform(0.09, 0.12)
-    return [
-        (a.x(side, skin + 0.045, top - 0.07), top - 0.07),
-        (a.x(side, skin + 0.008, top), top),
-        (a.x(side, 0.078 + sway, hub), hub + 0.01),
-        (a.x(side, 0.070 + 0.5 * sway, a.clavicle_y - 0.03), a.clavicle_y - 0.03),
-    ]
-
-
-def subclavian_course(anatomy: Anatomy, side: int, rng: np.random.Generator) -> Course:
-    """From the skin below the clavicle up over its middle third, towards the midline."""
-    a = anatomy
-    out, low = rng.uniform(0.22, 0.28) * a.scale, rng.uniform(0.055, 0.085)
-    over = rng.uniform(0.012, 0.022)
-    return [
-        (a.x(side, out + 0.09, a.clavicle_y + low + 0.05), a.clavicle_y + low + 0.05),
-        (a.x(side, out, a.clavicle_y + low), a.clavicle_y + low),
-        (a.x(side, 0.175 * a.scale, a.clavicle_y), a.clavicle_y + 0.008),
-        (a.x(side, 0.115 * a.scale, a.clavicle_y), a.clavicle_y - over),
-    ]
-
-
-def arm_course(anatomy: Anatomy, side: int, rng: np.random.Generator) -> Course:
-    """From the inside of the upper arm through the armpit, below the clavicle and over its medial third."""
-    a = anatomy
-    arm = 0.435 * a.scale + 0.02 + 0.05 * a.fat
-    enter = a.clavicle_y + rng.uniform(0.27, 0.34)
-    wave = rng.normal(0, 0.008, 2)
-    return [
-        (a.x(side, arm + 0.015 + wave[0], enter), enter),
-        (a.x(side, arm - 0.02, a.clavicle_y + 0.16), a.clavicle_y + 0.16),
-        (a.x(side, 0.345 * a.scale, a.clavicle_y + 0.075), a.clavicle_y + 0.070),
-        (a.x(side, 0.225 * a.scale, a.clavicle_y), a.clavicle_y + 0.020 + wave[1]),
-        (a.x(side, 0.120 * a.scale, a.clavicle_y), a.clavicle_y - 0.008),
-    ]
 
 
 def to_the_svc(anatomy: Anatomy, side: int) -> Course:
