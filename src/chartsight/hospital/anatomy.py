@@ -191,6 +191,10 @@ class Anatomy:
         """The lung of a side, +1 left, -1 right."""
         return self.left if side > 0 else self.right
 
+    def axis(self, y: Plane) -> Plane:
+        """x of the trunk's middle at each `y`: the spine's, were it straight."""
+        return as_plane(np.float32(self.centre_x) + np.float32(self.tilt) * (y - np.float32(0.5)))
+
     def midline(self, y: Plane) -> Plane:
         """x of the spine's middle at each `y`."""
         curve = np.float32(self.bend) * np.sin(np.float32(2 * math.pi) * y + np.float32(self.bend_phase))
@@ -244,6 +248,15 @@ class Anatomy:
     def mt_ratio(self) -> float:
         """Upper mediastinum width over thorax width."""
         return (self.heart.upper + self.heart.knob) / self.thorax_width
+
+
+def rib_edges(spine_y: float, drop: float, left: Hemithorax, right: Hemithorax) -> tuple[float, float]:
+    """How far a rib reaches to the left and to the right: just around the lungs."""
+    edges = (
+        lung.lateral_at(min(max(spine_y + 1.15 * drop, lung.apex_y + 0.03), lung.angle_y)) for lung in (left, right)
+    )
+    edge_left, edge_right = (max(edge, 0.11) + 0.008 for edge in edges)
+    return (edge_left, edge_right)
 
 
 def spine_phase(scale: float, y: Plane) -> Plane:
@@ -343,14 +356,10 @@ def build_anatomy(
     def rib(i: int) -> Rib:
         spine_y = apex - 0.005 + spacing * (i + 0.10 * rib_noise[i, 0] + 0.0012 * i * i)
         drop = 0.012 + 0.016 * i - 0.0006 * i * i + 0.006 * rib_noise[i, 1] + 0.01 * slender
-        edges = (
-            lung.lateral_at(min(max(spine_y + 1.15 * drop, lung.apex_y + 0.03), lung.angle_y)) for lung in (left, right)
-        )
-        edge_left, edge_right = (max(edge, 0.11) + 0.008 for edge in edges)
         return Rib(
             spine_y=spine_y, drop=drop, front_drop=0.115 + 0.006 * i + 0.010 * rib_noise[i, 2],
             half_width=0.0115 * scale * (1 + 0.08 * rib_noise[i, 3]), weight=1 + 0.10 * rib_noise[i, 3],
-            edge=(edge_left, edge_right),
+            edge=rib_edges(spine_y, drop, left, right),
         )  # fmt: skip
 
     return Anatomy(

@@ -125,7 +125,7 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
         np.float32(0.50) + np.float32(0.46) * np.sqrt(across)
     )
     lung = np.where(d > 0, lungs[1], lungs[-1])
-    bias = np.clip(d * 8, -1, 1) * np.float32(2.0 * anatomy.rotation)
+    bias = np.clip(d * 8, -1, 1) * np.float32(1.3 * anatomy.rotation)
     air = lung * (1 - heart) * (np.float32(anatomy.aeration) + bias)
 
     # The windpipe ends softly where it divides.
@@ -145,7 +145,7 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
 def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
     """Thickness of the body without bone, lungs taken as full of water."""
     a = anatomy
-    aside = np.abs(d)
+    aside = np.abs(as_plane(grid.x - a.axis(grid.y)))
     armpit = a.shoulder_y + 0.25 * a.scale
     flank = np.float32(a.trunk) + np.float32(0.03 + 0.06 * a.fat) * np.clip((grid.y - np.float32(0.7)) * 2, 0, 1) ** 2
     width = flank + (np.float32(0.60 * a.scale) - flank) * rise(np.float32(armpit) - grid.y, 0.11)

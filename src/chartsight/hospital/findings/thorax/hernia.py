@@ -28,7 +28,7 @@ def draw_hernia(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
     layers.wall += as_plane(np.float32(0.03 + 0.05 * severity) * inside)
     # The surface of the fluid is the one dead straight line in a chest.
     pocket = rise(as_plane(round_it - np.float32(0.12)), 0.08) * (v < level)
-    free = as_plane(np.float32(gas * (0.12 + 0.36 * severity)) * pocket)
+    free = as_plane(np.float32(gas * (0.10 + 0.26 * severity)) * pocket)
     layers.fill *= 1 - pocket
     layers.vessels *= 1 - pocket
     np.maximum(layers.air, np.minimum(layers.air + free, np.float32(0.62)), out=layers.air)

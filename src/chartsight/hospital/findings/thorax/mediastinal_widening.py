@@ -18,10 +18,10 @@ LIMITS: Mapping[str, float] = {"PA": 0.25, "AP": 0.28}
 
 
 def widen_mediastinum(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
-    """From just above the limit (severity near 0) to 0.16 of the thorax above it (1), more on one side or the other."""
+    """From just above the limit (severity near 0) to 0.13 of the thorax above it (1), more on one side or the other."""
     rng = shape_generator(anatomy, planted)
     heart = anatomy.heart
-    ratio = LIMITS[anatomy.view] + 0.004 + 0.16 * planted.severity
+    ratio = LIMITS[anatomy.view] + 0.004 + 0.13 * planted.severity
     extra = max(ratio * anatomy.thorax_width - heart.upper - heart.knob, 0.0)
     share = rng.uniform(0.42, 0.75)
     heart = replace(

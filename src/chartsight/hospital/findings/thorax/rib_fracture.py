@@ -34,10 +34,10 @@ def draw_rib_fracture(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
         run = 0.02 * rib.reach(side)
         length = math.hypot(run, there - here)
         at_x, at_y = anatomy.midline_at(rib.spine_y) + side * q * rib.reach(side), here
-        step = (1 if down < 0.7 else -1) * size * rib.half_width * (0.25 + 1.25 * severity) * (0.5 if old else 1.0)
+        step = (1 if down < 0.7 else -1) * size * rib.half_width * (0.35 + 1.75 * severity) * (0.5 if old else 1.0)
         share = break_bone(layers.bone, grid, Break(
             at_x, at_y, (side * run / length, (there - here) / length), rib.half_width, step,
-            gap=size * (0.0035 + 0.006 * severity), openness=(0.3 if old else 0.5) + 0.45 * severity, slant=slant,
+            gap=size * (0.005 + 0.009 * severity), openness=(0.3 if old else 0.6) + 0.4 * severity, slant=slant,
             callus=size * anatomy.bone * (0.02 + 0.10 * severity) if old else 0.0,
         ))  # fmt: skip
         np.maximum(shares, share, out=shares)

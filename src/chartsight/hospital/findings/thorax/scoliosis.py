@@ -15,11 +15,11 @@ from chartsight.hospital.tissue import Layers
 
 
 def bend_spine(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
-    """The curve from just above the healthy (severity near 0) to a twentieth of the film (1), mostly to the right."""
+    """The curve from just above the healthy (severity near 0) to 0.04 of the film (1), mostly to the right."""
     rng = shape_generator(anatomy, planted)
     convex = -1 if rng.random() < 0.8 else 1
     apex_y = rng.uniform(0.40, 0.56)
-    bend = convex * (MOST_BEND + 0.002 + 0.036 * planted.severity)
+    bend = convex * (MOST_BEND + 0.002 + 0.026 * planted.severity)
     return replace(anatomy, bend=bend, bend_phase=math.pi / 2 - 2 * math.pi * apex_y)
 
 

@@ -38,7 +38,7 @@ def draw_shoulder_osteoarthritis(
         away, turned, width = rng.uniform(0.5, 0.85), rng.uniform(-0.9, 0.9), rng.uniform(0.004, 0.009)
         add_blob(cysts, grid, middle_x + HEAD * away * math.cos(inner + turned),
                  middle_y + HEAD * away * math.sin(inner + turned), width, width, 1.0)  # fmt: skip
-    layers.bone += np.float32((0.03 + 0.17 * severity) * anatomy.bone) * np.minimum(new, 1.3)
+    layers.bone += np.float32((0.03 + 0.10 * severity) * anatomy.bone) * np.minimum(new, 1.3)
     layers.bone *= 1 - np.float32(0.55 * severity) * np.clip(cysts, 0, 1)
     return Drawn(outline(grid, np.maximum(new, cysts), x, y, 0.25))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
+from chartsight.hospital.anatomy import Anatomy, rib_edges
 from chartsight.hospital.strokes import Grid, Plane, as_plane, rise
 
 
@@ -36,6 +37,14 @@ class Break:
     openness: float
     slant: float
     callus: float
+
+
+def fit_ribs(anatomy: Anatomy) -> Anatomy:
+    """The anatomy with its ribs around lungs whose width or height has changed."""
+    fitted = (
+        replace(rib, edge=rib_edges(rib.spine_y, rib.drop, anatomy.left, anatomy.right)) for rib in anatomy.ribs
+    )
+    return replace(anatomy, ribs=tuple(fitted))
 
 
 def break_bone(bone: Plane, grid: Grid, broken: Break) -> Plane:

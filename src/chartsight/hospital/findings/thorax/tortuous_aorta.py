@@ -35,7 +35,7 @@ def draw_tortuous_aorta(layers: Layers, anatomy: Anatomy, planted: PlantedFindin
     bow = np.sin(np.float32(math.pi) * t ** np.float32(math.log(0.5) / math.log(peak)))
     bow += np.float32(second) * np.sin(np.float32(2 * math.pi) * t)
     edge = np.float32(heart.knob - 0.006) * (1 - t) + np.float32(0.035) * t
-    edge += np.float32((0.008 + 0.070 * severity) * rng.uniform(0.85, 1.15)) * bow
+    edge += np.float32((0.008 + 0.050 * severity) * rng.uniform(0.85, 1.15)) * bow
     # Above its middle the knob is round.
     over = np.clip((np.float32(heart.arch_y) - y) / np.float32(0.045), 0, 1)
     edge = as_plane(edge * np.sqrt(1 - over * over))

@@ -32,7 +32,7 @@ def draw_vascular_calcification(
     chalk = grid.blank()
     weight = np.interp(np.linspace(0, 1, len(px)), np.linspace(0, 1, len(thick)), thick)
     add_lines(chalk, grid, px, py, as_plane(length * weight), 0.0024 + 0.0012 * severity)
-    layers.bone += np.float32(0.05 + 0.26 * severity) * chalk
+    layers.bone += np.float32(0.07 + 0.50 * severity) * chalk
     return Drawn(outline(grid, chalk, float(px[0]), float(py[0]), 0.15))
 
 
