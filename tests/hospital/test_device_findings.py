@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chartsight import schema
 from chartsight.hospital.anatomy import Anatomy, build_anatomy, object_boxes
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding
+from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.findings.devices import DEVICE_FINDINGS
 from chartsight.hospital.findings.drawing import Drawn
 from chartsight.hospital.render import render_film
@@ -83,6 +84,21 @@ def test_the_tip_lies_in_its_object_on_its_side(attribute: str, place: str) -> N
         side = target.split()[0]
         if side in ("left", "right"):
             assert (x > anatomy.midline_at(y)) == (side == "left")
+
+
+@pytest.mark.parametrize(("attribute", "place"), [each for each in PLACES if each[0] not in NO_TIP])
+def test_the_tip_stays_in_its_object_when_disease_moves_the_organs(attribute: str, place: str) -> None:
+    for number, (disease, drawing) in enumerate(FINDINGS.items()):
+        before = random_anatomy(number, "AP" if number % 2 else "PA")
+        sites = list(drawing.places.values())
+        anatomy = drawing.reshape(before, PlantedFinding(disease, sites[number % len(sites)], 1.0))
+        if anatomy is before:
+            continue
+        tip = draw(attribute, place, anatomy, seed=number, layers=blank_layers(48)).tip
+        assert tip is not None
+        x1, y1, x2, y2 = object_boxes(anatomy)[TIP_OBJECT.get(attribute, place)]
+        assert x1 - 0.012 <= tip[0] <= x2 + 0.012, disease
+        assert y1 - 0.012 <= tip[1] <= y2 + 0.012, disease
 
 
 def test_a_tube_in_the_windpipe_ends_above_the_carina_unless_it_is_too_low() -> None:

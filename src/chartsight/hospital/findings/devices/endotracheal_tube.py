@@ -24,8 +24,10 @@ def draw_endotracheal_tube(
     a, low = anatomy, planted.objects[0] == "carina"
     depth, sway, stripe_at = rng.random(), rng.normal(0, 0.006, 2), rng.choice([-0.55, 0.55])
     tip_y = a.carina_y + 0.004 + 0.018 * depth if low else a.carina_y - 0.045 - 0.085 * depth
-    # The right main bronchus is the steeper one: what goes too far goes there.
-    tip_x = windpipe_x(a, tip_y) - ((0.006 + 0.010 * depth) if low else 0.15 * sway[1])
+    tip_x = windpipe_x(a, tip_y) - 0.15 * sway[1]
+    if low:
+        # The right main bronchus is the steeper one: what goes too far goes there. The carina moves with the heart.
+        tip_x += 0.3 * a.mediastinum_shift - 0.006 - 0.010 * depth
     neck_y = min(0.08, tip_y - 0.08)
     course = [
         (windpipe_x(a, -0.03) + 3 * sway[0], -0.03),

@@ -35,9 +35,9 @@ class DevicePen:
     def __init__(self, layers: Layers, severity: float, rng: np.random.Generator) -> None:
         self.layers = layers
         self.grid = layers.grid
-        self.contrast = 0.10 + 0.90 * severity
-        self.slimness = 0.75 + 0.25 * severity
-        self.loss = 0.65 * (1 - severity)
+        self.contrast = 0.12 + 0.88 * severity**0.75
+        self.slimness = 0.80 + 0.20 * severity
+        self.loss = 0.55 * (1 - severity)
         self.heading = rng.uniform(0, 2 * math.pi)
         self.phase = rng.uniform(0, 2 * math.pi)
         self.extent = np.zeros((self.grid.size_px, self.grid.size_px), np.bool_)

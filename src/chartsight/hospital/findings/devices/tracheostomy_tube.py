@@ -25,10 +25,10 @@ def draw_tracheostomy(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
         [(windpipe_x(a, at) + sway * bow, at)
          for bow, at in ((0.0, stoma_y), (1.4, stoma_y + 0.35 * (tip_y - stoma_y)), (0.5, tip_y))], 24,
     )  # fmt: skip
-    pen.tube(x, y, half, wall=0.085, core=0.050, stripe=0.12, stripe_at=0.0)
+    pen.tube(x, y, half, wall=0.13, core=0.055, stripe=0.15, stripe_at=0.0)
     # The flange is seen from the front and the connector end on: a short bar and a ring at the stoma.
     flange = [(float(x[0]) + wing * k, stoma_y + wing * (tilt * k - 0.10 * k * k)) for k in (-1.0, -0.5, 0.0, 0.5, 1.0)]
-    pen.line(*curve_through(flange, 24), 0.0075, 0.045)
+    pen.line(*curve_through(flange, 24), 0.0075, 0.06)
     turn = np.linspace(0, 2 * np.pi, 24, dtype=np.float32)
     centre = (np.float32(x[0]), np.float32(stoma_y + 0.004))
     pen.line(centre[0] + np.float32(0.018) * np.cos(turn), centre[1] + np.float32(0.016) * np.sin(turn), 0.0030, 0.12)
