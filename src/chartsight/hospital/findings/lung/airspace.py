@@ -116,6 +116,11 @@ def outline(layers: Layers, shares: Iterable[tuple[Airspace, Plane]], at_least: 
     return extent
 
 
+def clear_of_heart(layers: Layers, space: Airspace) -> Plane:
+    """1 where the lung is not covered by heart or great vessels, float32 [h, w]."""
+    return as_plane(layers.air[space.at] > np.float32(0.3))
+
+
 def strength(severity: float, most: float, least: float = 0.02) -> float:
     """Density of a finding: steep, so that the lower third of severities is hardly visible."""
     return float(least + (most - least) * severity**1.7)
@@ -146,8 +151,22 @@ def lumps(rng: np.random.Generator, space: Airspace, cell: float) -> Plane:
 
 def net(rng: np.random.Generator, space: Airspace, cell: float, width: float) -> Plane:
     """Lines of a net with meshes of about `cell`, 0 to 1, float32 [h, w]: where two textures cross zero."""
-    lines = [np.exp(-((texture(rng, space, cell) / np.float32(width)) ** 2)) for _ in range(2)]
-    return as_plane(np.maximum(*lines))
+    lines = np.zeros_like(space.depth)
+    # Two lattices that lie askew, so that no line follows the pixels' rows.
+    for turn in (0.5, 1.2):
+        lattice = as_plane(rng.random((LATTICE, LATTICE), np.float32) * np.float32(2) - np.float32(1))
+        cos, sin = np.float32(np.cos(turn) / cell), np.float32(np.sin(turn) / cell)
+        u, v = space.x * cos + space.y * sin, space.y * cos - space.x * sin
+        left, top = np.floor(u), np.floor(v)
+        s, t = u - left, v - top
+        s, t = s * s * (3 - 2 * s), t * t * (3 - 2 * t)
+        left, top = left.astype(np.int32) % LATTICE, top.astype(np.int32) % LATTICE
+        right, low = (left + 1) % LATTICE, (top + 1) % LATTICE
+        upper = lattice[top, left] * (1 - s) + lattice[top, right] * s
+        lower = lattice[low, left] * (1 - s) + lattice[low, right] * s
+        value = (upper * (1 - t) + lower * t) / np.float32(width)
+        np.maximum(lines, np.exp(-value * value), out=lines)
+    return as_plane(lines)
 
 
 def ink(space: Airspace, x: Plane, y: Plane, weight: Plane, half_width: float) -> Plane:

@@ -22,10 +22,10 @@ def cephalise(layers: Layers, space: Airspace, anatomy: Anatomy, amount: float) 
     own += as_plane(np.float32(amount) * above * (np.float32(1.25) * wide - np.float32(0.65) * own))
 
 
-def hilum(anatomy: Anatomy, space: Airspace) -> Plane:
-    """Weight of the hilar region, 0 to 1, [h, w]."""
-    u = (space.d - np.float32(0.095)) / np.float32(0.060)
-    v = (space.y - np.float32(anatomy.hilum_y + 0.005)) / np.float32(0.090)
+def hilum(anatomy: Anatomy, space: Airspace, wide: float, low: float) -> Plane:
+    """Weight of the hilar region, `wide` times its usual width and `low` below its place, 0 to 1, [h, w]."""
+    u = (space.d - np.float32(0.095)) / np.float32(0.060 * wide)
+    v = (space.y - np.float32(anatomy.hilum_y + 0.005 + low)) / np.float32(0.090)
     return as_plane(np.exp(-((u * u + v * v) ** 2)))
 
 
@@ -34,11 +34,11 @@ def draw_congestion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, r
     severity, shares = planted.severity, []
     for side in (side_of(planted), -side_of(planted)):
         space = whole_lung(layers, anatomy, side)
-        strong = 1.0 if side == side_of(planted) else rng.uniform(0.75, 1.0)
+        strong = rng.uniform(0.85, 1.25) * (1.0 if side == side_of(planted) else 0.8)
         cephalise(layers, space, anatomy, 0.04 + 1.15 * severity**1.4 * strong)
-        centre = hilum(anatomy, space)
+        centre = hilum(anatomy, space, rng.uniform(0.8, 1.2), rng.normal(0, 0.008))
         fill(layers, space, as_plane(
-            centre * np.float32(0.30 * severity**1.5 * strong) * (1 + np.float32(0.4) * lumps(rng, space, 0.03))
+            centre * np.float32(0.30 * severity**1.5 * strong) * (1 + np.float32(0.6) * lumps(rng, space, 0.03))
         ))  # fmt: skip
         shares.append((space, centre))
     return Drawn(outline(layers, shares, at_least=0.35))

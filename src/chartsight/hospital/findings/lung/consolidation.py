@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from chartsight.hospital.anatomy import Anatomy
@@ -33,22 +35,24 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
     lobar, slant, ragged = rng.random() < 0.45, rng.normal(0, 0.3), rng.uniform(0.5, 1.0)
     wide = (0.060 + 0.055 * severity) * rng.uniform(0.85, 1.25)
     high = (0.050 + 0.045 * severity) * rng.uniform(0.85, 1.25)
-    turns = rng.normal(0, 1, (4, 3))
+    turns = as_plane(rng.normal(0, 1, (3, 3)))
     d = side * (x - anatomy.midline_at(y))
     space = part_of_lung(layers, anatomy, side, y - 1.9 * high, y + 1.9 * high, d - 1.9 * wide, d + 1.9 * wide)
     u = (space.d - np.float32(d)) / np.float32(wide)
     v = (space.y - np.float32(y)) / np.float32(high) + np.float32(slant) * u
     r = np.sqrt(u * u + v * v) + np.float32(ragged) * lumps(rng, space, 0.055)
-    share = as_plane(np.clip((np.float32(1.25) - r) * np.float32(1.5), 0, 1))
+    share = as_plane(np.clip((np.float32(1.25) - r) * np.float32(1.4 + severity), 0, 1))
     if lobar:
         share *= up_to_fissure(anatomy, space, planted.objects[0], y, high)
-    share *= np.float32(0.86) + np.float32(0.14) * texture(rng, space, 0.018)
+    whole = share
+    share = share * (np.float32(0.86) + np.float32(0.14) * texture(rng, space, 0.018))
     if severity > 0.25:
-        share *= 1 - np.float32(min(1.6 * (severity - 0.25), 0.62)) * airways(anatomy, space, d, y, wide, high, turns)
+        open_share = np.float32(min(1.3 * (severity - 0.25), 0.55))
+        share *= 1 - open_share * airways(anatomy, space, d, y, 0.5 * (wide + high), turns)
     dense = as_plane(share * np.float32(strength(severity, 0.92, 0.05)))
     fill(layers, space, dense)
     thin_vessels(layers, space, dense)
-    return Drawn(outline(layers, [(space, share)], at_least=0.35))
+    return Drawn(outline(layers, [(space, whole)], at_least=0.35))
 
 
 def up_to_fissure(anatomy: Anatomy, space: Airspace, zone: str, y: float, high: float) -> Plane:
@@ -61,18 +65,22 @@ def up_to_fissure(anatomy: Anatomy, space: Airspace, zone: str, y: float, high: 
     return as_plane(np.clip(away / np.float32(0.006) + np.float32(0.5), 0, 1))
 
 
-def airways(
-    anatomy: Anatomy, space: Airspace, d: float, y: float, wide: float, high: float, turns: np.ndarray
-) -> Plane:
-    """Branching air-filled bronchi that come from the hilum, 0 to 1, [h, w]."""
+def airways(anatomy: Anatomy, space: Airspace, d: float, y: float, reach: float, turns: Plane) -> Plane:
+    """Air-filled bronchi that fan out from the hilum through a patch about (d, y), 0 to 1, [h, w]."""
+    heading = math.atan2(y - anatomy.hilum_y, max(d - 0.06, 0.02))
     lines = []
-    for turn in turns:
-        fan = 0.45 * turn
-        ds = [d + wide * k for k in (-1.0, -0.4, 0.2, 0.8)]
-        ys = [y + high * (0.25 * fan[1] + k * fan[0] + 0.12 * k * fan[2]) for k in (-0.5, 0.1, 0.7, 1.3)]
-        lines.append(drawn_curve(anatomy, space.side, ds, ys, 20))
+    for number, turn in enumerate(turns):
+        fan = heading + 0.45 * (number - 1) + 0.15 * float(turn[0])
+        far = [k * reach for k in (-0.75, -0.2, 0.3, 0.8 + 0.1 * float(turn[1]))]
+        bow = [0.0, 0.06 * reach, 0.12 * float(turn[2]) * reach, 0.2 * float(turn[2]) * reach]
+        # They start together, on the hilum's side of the patch.
+        root_d, root_y = d - 0.75 * reach * math.cos(heading), y - 0.75 * reach * math.sin(heading)
+        ds = [root_d + (k + 0.75 * reach) * math.cos(fan) - b * math.sin(fan) for k, b in zip(far, bow, strict=True)]
+        ys = [root_y + (k + 0.75 * reach) * math.sin(fan) + b * math.cos(fan) for k, b in zip(far, bow, strict=True)]
+        x, down, length = drawn_curve(anatomy, space.side, ds, ys, 20)
+        lines.append((x, down, length * np.linspace(1.0, 0.4, len(x), dtype=np.float32)))
     x, down, length = (np.concatenate(part) for part in zip(*lines, strict=True))
-    return as_plane(np.clip(ink(space, x, down, length, 0.0032), 0, 1))
+    return as_plane(np.clip(ink(space, x, down, length, 0.0026), 0, 1))
 
 
 CONSOLIDATION = FindingDrawing(

@@ -13,6 +13,7 @@ from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_both_
 from chartsight.hospital.findings.lung.airspace import (
     Airspace,
     beyond,
+    clear_of_heart,
     drawn_curve,
     fill,
     ink,
@@ -34,12 +35,12 @@ def draw_edema(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: n
         space = whole_lung(layers, anatomy, side)
         cephalise(layers, space, anatomy, 0.25 + 0.6 * severity)
         blur_hilum(layers, anatomy, space, severity)
-        share = bat_wing(anatomy, space, diffuse) * (1 + np.float32(0.55) * lumps(rng, space, 0.040))
+        share = bat_wing(anatomy, space, diffuse) * (1 + np.float32(0.42) * lumps(rng, space, 0.034))
         share = as_plane(np.clip(share, 0, 1.2) * np.float32(1.0 if side == side_of(planted) else weaker))
         fill(layers, space, as_plane(share * np.float32(strength(severity, 0.82, 0.015))))
         lines = septa_and_cuffs(anatomy, space, severity, rng)
         layers.vessels[space.at] += lines * (layers.air[space.at] > 0.2)
-        shares.append((space, share))
+        shares.append((space, as_plane(share * clear_of_heart(layers, space))))
     return Drawn(outline(layers, shares, at_least=0.35))
 
 

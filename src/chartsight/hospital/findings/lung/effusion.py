@@ -10,6 +10,7 @@ from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_eithe
 from chartsight.hospital.findings.lung.airspace import (
     Airspace,
     beyond,
+    clear_of_heart,
     fill,
     is_supine,
     lumps,
@@ -31,20 +32,20 @@ def push_mediastinum(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
 def draw_effusion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """Fluid from a blunted angle (severity near 0) to two thirds of the lung (1)."""
     space, tallness, steepness, wave = (
-        whole_lung(layers, anatomy, side_of(planted)), rng.uniform(0.88, 1.12), rng.uniform(3.0, 5.0),
-        rng.normal(0, 0.008),
+        whole_lung(layers, anatomy, side_of(planted)), rng.uniform(0.75, 1.25), rng.uniform(2.5, 5.5),
+        rng.normal(0, 0.004),
     )  # fmt: skip
     if is_supine(anatomy):
         share = veil(space, planted.severity * tallness, rng)
         fill(layers, space, share)
-        return Drawn(outline(layers, [(space, share)], at_least=0.3))
+        return Drawn(outline(layers, [(space, share * clear_of_heart(layers, space))], at_least=0.2))
     surface = meniscus(space, planted.severity, tallness, steepness) + np.float32(wave) * np.sin(9 * space.reach)
     below = as_plane(space.y - surface)
     # The fluid's edge is a wedge: thin above, thicker below, so that the film fades in.
     share = rise(below, 0.008 + 0.014 * planted.severity)
     share *= np.float32(0.5 + 0.47 * min(1.0, 1.8 * planted.severity))
     fill(layers, space, share)
-    return Drawn(outline(layers, [(space, share)], at_least=0.4))
+    return Drawn(outline(layers, [(space, share * clear_of_heart(layers, space))], at_least=0.4))
 
 
 def meniscus(space: Airspace, severity: float, tallness: float = 1.0, steepness: float = 4.0) -> Plane:
@@ -55,7 +56,7 @@ def meniscus(space: Airspace, severity: float, tallness: float = 1.0, steepness:
     climb = (np.exp(np.float32(steepness) * outwards) - 1) / np.float32(np.exp(steepness) - 1)
     # It climbs the mediastinum a little too.
     climb += np.float32(0.12) * np.clip(1 - outwards * 3, 0, 1) ** 2
-    level = 0.15 + 0.45 * severity
+    level = 0.05 + 0.45 * severity + 0.025 * steepness
     return as_plane(np.float32(lung.angle_y) - np.float32(height) * (np.float32(level) + np.float32(1 - level) * climb))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_either_side, side_of
-from chartsight.hospital.findings.lung.airspace import Airspace, fill, outline, whole_lung
+from chartsight.hospital.findings.lung.airspace import Airspace, clear_of_heart, fill, outline, whole_lung
 from chartsight.hospital.findings.lung.pneumothorax import pleural_line, release_air
 from chartsight.hospital.strokes import as_plane, rise
 from chartsight.hospital.tissue import Layers
@@ -24,13 +24,14 @@ def draw_hydropneumothorax(
 ) -> Drawn:
     """From a short level in the angle under a rim of air (severity near 0) to half a chest of fluid (1)."""
     space, severity = whole_lung(layers, anatomy, side_of(planted)), planted.severity
-    level = fluid_level(space, severity) + rng.normal(0, 0.012)
-    pleura = pleural_line(space, 0.15 + 0.6 * severity, whole=True, tilt=rng.uniform(-0.1, 0.1))
+    level = fluid_level(space, severity) + rng.uniform(-0.06, 0.06) * (0.3 + severity)
+    pleura = pleural_line(space, 0.15 + 0.6 * severity, whole=True, tilt=rng.uniform(-0.25, 0.25))
     air = rise(as_plane(space.d - pleura), 0.004) * (space.depth > 0) * (space.y < np.float32(level))
-    release_air(layers, anatomy, space, as_plane(air), pleura, 0.15 + 0.6 * severity)
+    clear = clear_of_heart(layers, space)
+    release_air(layers, anatomy, space, as_plane(air), pleura, 0.15 + 0.6 * severity, floor=level)
     fluid = as_plane(rise(as_plane(space.y - np.float32(level)), 0.0025) * (space.depth > 0))
     fill(layers, space, as_plane(fluid * np.float32(0.25 + 0.73 * min(1.0, 1.6 * severity))))
-    return Drawn(outline(layers, [(space, as_plane(np.maximum(air, fluid)))], at_least=0.45))
+    return Drawn(outline(layers, [(space, as_plane(np.maximum(air, fluid) * clear))], at_least=0.45))
 
 
 def implied_by_hydropneumothorax(planted: PlantedFinding) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from chartsight.hospital.anatomy import Anatomy, Hemithorax
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_both_sides
-from chartsight.hospital.findings.lung.airspace import open_air, outline, thin_vessels, whole_lung
+from chartsight.hospital.findings.lung.airspace import clear_of_heart, open_air, outline, thin_vessels, whole_lung
 from chartsight.hospital.findings.thorax.cardiomegaly import LIMIT
 from chartsight.hospital.strokes import as_plane
 from chartsight.hospital.tissue import Layers
@@ -42,7 +42,7 @@ def draw_hyperaeration(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
         open_air(layers, space, as_plane(space.within(0.3) * np.float32(0.11 * severity)), 0.93)
         outwards = np.clip(space.reach, np.float32(0.3), 1)
         thin_vessels(layers, space, as_plane(outwards * np.float32(0.55 * severity)))
-        shares.append((space, space.within()))
+        shares.append((space, clear_of_heart(layers, space)))
     return Drawn(outline(layers, shares))
 
 

@@ -12,6 +12,7 @@ from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_eithe
 from chartsight.hospital.findings.lung.airspace import (
     Airspace,
     beyond,
+    clear_of_heart,
     drawn_curve,
     fill,
     ink,
@@ -44,7 +45,7 @@ def push_aside(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
 
 def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """From a rim at the apex (severity near 0) to a lung that has fallen together (1)."""
-    space, tilt = whole_lung(layers, anatomy, side_of(planted)), rng.uniform(-0.15, 0.15)
+    space, tilt = whole_lung(layers, anatomy, side_of(planted)), rng.uniform(-0.25, 0.25)
     whole = planted.objects[0].endswith(" lung")
     pleura = pleural_line(space, planted.severity, whole=whole, tilt=tilt)
     empty = rise(as_plane(space.d - pleura), 0.004) * (space.depth > 0)
@@ -54,7 +55,7 @@ def draw_pneumothorax(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
         empty = np.maximum(empty, basal_air(space, planted.severity))
     empty = as_plane(empty)
     release_air(layers, anatomy, space, empty, pleura, planted.severity)
-    return Drawn(outline(layers, [(space, empty)], at_least=0.45))
+    return Drawn(outline(layers, [(space, empty * clear_of_heart(layers, space))], at_least=0.45))
 
 
 def pleural_line(space: Airspace, severity: float, *, whole: bool, tilt: float = 0.0) -> Plane:
@@ -69,19 +70,21 @@ def pleural_line(space: Airspace, severity: float, *, whole: bool, tilt: float =
     lung = space.lung
     down = np.clip((space.y - np.float32(lung.apex_y)) / np.float32(lung.height), 0, 1)
     if whole:
-        apex, base = 0.07 + 0.55 * severity**1.2, 0.42 * max(severity - 0.15, 0.0) + tilt * severity
+        apex, base = 0.07 + 0.55 * severity**1.2, max(0.42 * max(severity - 0.15, 0.0) + 0.7 * tilt * severity, 0.0)
         fallen = np.float32(base) + np.float32(apex - base) * (1 - down) ** np.float32(1.5)
-        top = 0.020 + 0.10 * severity
+        top = (0.020 + 0.10 * severity) * (1 + 1.2 * tilt)
     else:
-        reach = 0.26 + 0.12 * severity
-        fallen = np.float32(0.09 + 0.34 * severity) * np.clip(1 - down / np.float32(reach), 0, 1) ** np.float32(0.8)
-        top = 0.014 + 0.075 * severity
+        reach = (0.26 + 0.12 * severity) * (1 - 0.5 * tilt)
+        fallen = np.float32((0.09 + 0.34 * severity) * (1 + tilt)) * np.clip(
+            1 - down / np.float32(reach), 0, 1
+        ) ** np.float32(0.8)
+        top = (0.014 + 0.075 * severity) * (1 + 0.8 * tilt)
     shrunken = replace(lung, apex_y=lung.apex_y + top)
     outer, inner = lung.lateral(space.y), lung.inner(space.y)
     # The lung stays round at its own, lower apex.
-    rounding = np.clip(1 - (space.y - np.float32(shrunken.apex_y)) / np.float32(0.10), 0, 1)
+    rounding = np.clip(1 - (space.y - np.float32(shrunken.apex_y)) / np.float32(0.13), 0, 1)
     edge = inner + (outer - inner) * (1 - np.clip(fallen, 0, 0.9))
-    edge = edge - (edge - inner) * rounding**2
+    edge = inner + (edge - inner) * np.sqrt(1 - rounding * rounding) ** np.float32(0.8)
     edge = np.where(space.y < np.float32(shrunken.apex_y), np.float32(-1), edge)
     return as_plane(np.where(fallen <= 0.002, outer + np.float32(0.05), edge))
 
@@ -94,17 +97,17 @@ def basal_air(space: Airspace, severity: float) -> Plane:
 
 
 def release_air(
-    layers: Layers, anatomy: Anatomy, space: Airspace, empty: Plane, pleura: Plane, severity: float
+    layers: Layers, anatomy: Anatomy, space: Airspace, empty: Plane, pleura: Plane, severity: float, floor: float = 1.0
 ) -> None:
-    """Draw free air where `empty` [h, w] says, the pleural line [h, 1] and the denser lung inside it."""
+    """Draw free air where `empty` [h, w] says, the pleural line [h, 1] down to `floor`, the denser lung inside it."""
     thin_vessels(layers, space, empty)
     open_air(layers, space, empty * np.float32(0.03 + 0.09 * severity), 0.93)
     inside = rise(as_plane(pleura - space.d), 0.01) * (pleura < space.lung.lateral(space.y))
-    fill(layers, space, as_plane(inside * np.float32(0.30 * severity**1.5)))
+    fill(layers, space, as_plane(inside * np.float32(0.26 * severity**1.6)))
     ys = np.linspace(float(space.y[0, 0]), float(space.y[-1, 0]), 160).astype(np.float32)
     ds = np.interp(ys, space.y[:, 0], pleura[:, 0])
     inner, outer = space.lung.inner(ys), space.lung.lateral(ys)
-    shown = (ds > inner + 0.002) & (ds < outer - 0.001)
+    shown = (ds > inner + 0.002) & (ds < outer - 0.001) & (ys < floor)
     if shown.sum() < 2:
         return
     x, y, length = drawn_curve(anatomy, space.side, ds[shown].tolist(), ys[shown].tolist(), 160)

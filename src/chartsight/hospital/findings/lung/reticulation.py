@@ -9,6 +9,7 @@ from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_both_sides, side_of
 from chartsight.hospital.findings.lung.airspace import (
     beyond,
+    clear_of_heart,
     fill,
     lumps,
     moved_dome,
@@ -42,11 +43,11 @@ def draw_reticulation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
         where = as_plane(np.clip(where, 0, 1) * np.float32(strong))
         lines = np.maximum(net(rng, space, 0.019, 0.20), np.float32(0.8) * net(rng, space, 0.011, 0.25))
         fill(layers, space, as_plane(where * (
-            np.float32(strength(severity, 0.55, 0.03)) * lines + np.float32(0.16 * severity**1.5)
+            np.float32(strength(severity, 0.40, 0.03)) * lines + np.float32(0.14 * severity**1.5)
         )))  # fmt: skip
         if comb:
-            open_air(layers, space, as_plane(where * (1 - lines) * np.float32(0.12 * comb)), 0.88)
-        shares.append((space, where))
+            open_air(layers, space, as_plane(where * (1 - lines) * np.float32(0.06 * comb)), 0.88)
+        shares.append((space, as_plane(where * clear_of_heart(layers, space))))
     return Drawn(outline(layers, shares, at_least=0.4))
 
 

@@ -50,10 +50,10 @@ def draw_scarring(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng
             anatomy, side, [start, start - 0.012 + 0.006 * float(strand[2]), start - 0.022 + 0.008 * float(strand[3])],
             [y, 0.5 * (y + end_y), end_y], 12,
         )  # fmt: skip
-        lines += ink(space, x, py, length * np.linspace(1, 0.4, len(x), dtype=np.float32), 0.0022)
-    share = as_plane(np.clip(cap + np.float32(0.7) * lines, 0, 1) * (1 + np.float32(0.2) * texture(rng, space, 0.012)))
-    fill(layers, space, as_plane(share * np.float32(strength(severity, 0.80, 0.08))))
-    return Drawn(outline(layers, [(space, share)], at_least=0.3))
+        lines += ink(space, x, py, length * np.linspace(1, 0.4, len(x), dtype=np.float32), 0.0026)
+    share = as_plane(np.clip(cap + np.float32(0.9) * lines, 0, 1) * (1 + np.float32(0.2) * texture(rng, space, 0.012)))
+    fill(layers, space, as_plane(share * np.float32(strength(severity, 0.88, 0.08))))
+    return Drawn(outline(layers, [(space, share)], at_least=0.35))
 
 
 SCARRING = FindingDrawing(on_either_side("apical zone", "lung"), draw_scarring, pull_windpipe)
