@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from chartsight.hospital.config import HospitalConfig
-from chartsight.hospital.patients import plan_patients
+from chartsight.hospital.patients import iterate_patients, plan_patients
 from chartsight.hospital.rows import HOSPITAL_TABLES, Rows
 from chartsight.hospital.tables import build_tables, write_tables
 from chartsight.schema import HOSP_TABLES, ICU_TABLES, Table
@@ -37,9 +38,9 @@ def rows() -> Rows:
 
 
 @pytest.fixture(scope="module")
-def folder(rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tables") / "mimic-iv"
-    write_tables(folder, rows)
+    write_tables(folder, iterate_patients(HospitalConfig(patients=60, seed=3)), seed=3)
     return folder
 
 
@@ -147,7 +148,30 @@ def test_laboratory_results_follow_the_disease(rows: Rows) -> None:
     for subject, item, value in rows.columns("labevents", "subject_id", "itemid", "valuenum"):
         if item == 50963 and value is not None:
             peptides.setdefault(subject, []).append(value)
-    assert min(max(peptides[each]) for each in ill & set(peptides)) > max(max(peptides[each]) for each in well)
+    failing, other = ([value for each in group & set(peptides) for value in peptides[each]] for group in (ill, well))
+    assert not other or median(failing) > 5 * median(other)
+    assert len(failing) >= 3
+
+
+def test_a_result_is_flagged_against_the_range_of_its_sex(rows: Rows) -> None:
+    women = {subject for subject, gender in rows.columns("patients", "subject_id", "gender") if gender == "F"}
+    seen = set()
+    names = ("subject_id", "itemid", "valuenum", "ref_range_lower", "ref_range_upper", "flag")
+    for subject, item, value, low, high, flag in rows.columns("labevents", *names):
+        if item == 51222:
+            assert (low, high) == ((11.2, 15.7) if subject in women else (13.7, 17.5))
+        if value is not None and low is not None:
+            assert flag == (None if low <= value <= high else "abnormal")
+            seen.add(flag)
+    assert seen == {None, "abnormal"}
+
+
+def test_written_in_one_go_and_patient_by_patient_are_the_same_rows(rows: Rows, folder: Path) -> None:
+    for table in HOSPITAL_TABLES:
+        assert sum(1 for _ in read(folder, table)) - 1 == len(rows.tables[table.name])
+    (labevents,) = (table for table in HOSPITAL_TABLES if table.name == "labevents")
+    keys = [int(line[0]) for line in list(read(folder, labevents))[1:]]
+    assert keys == list(range(1, len(keys) + 1))
 
 
 def test_every_charge_points_to_its_row(rows: Rows) -> None:

@@ -20,6 +20,7 @@ ARRIVALS = {  # admission type → where patients come from, and whether through
 POUNDS, INCHES = 2.20462, 0.393701
 REMEMBERED = 0.85  # probability that a coder writes down what the patient brought along
 MOST_DIAGNOSES = 39  # as in MIMIC-IV
+MISTYPED = 0.01  # share of short stays that end before they begin, as a few of MIMIC-IV do
 LONG_VENTILATION = timedelta(hours=96)
 DIAGNOSES_STREAM = 24
 
@@ -49,7 +50,7 @@ def add_admission(
         "admissions",
         **ids,
         admittime=episode.admittime,
-        dischtime=episode.dischtime,
+        dischtime=recorded_discharge(rng, episode),
         deathtime=episode.deathtime,
         admission_type=course.admission_type,
         admit_provider_id=provider,
@@ -66,6 +67,14 @@ def add_admission(
     rows.add("services", **ids, transfertime=episode.admittime, prev_service=None, curr_service=course.service)
     add_codes(rows, rng, patient, episode)
     return add_transfers(rows, patient, episode, arrival if through_emergency else None)
+
+
+def recorded_discharge(rng: np.random.Generator, episode: Episode) -> datetime:
+    """The time of discharge as somebody typed it: seldom, after a short stay, before the admission."""
+    is_short = episode.dischtime - episode.admittime < timedelta(days=1) and episode.icu is None
+    if is_short and rng.random() < MISTYPED:
+        return episode.admittime - timedelta(minutes=int(rng.integers(5, 600)))
+    return episode.dischtime
 
 
 def discharge_location(rng: np.random.Generator, patient: Patient, episode: Episode) -> str | None:

@@ -6,7 +6,9 @@ normal around a mean a table; `event_id` is the position of the row in its table
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime, time
+from functools import cache
 
 import numpy as np
 
@@ -21,21 +23,24 @@ CHARGED = {  # table → the column with the code, the column with the time, mea
 
 
 def add_charges(rows: Rows, seed: int) -> None:
-    """The rows of `cost`; results of outpatients are not charged."""
+    """The rows of `cost` for these rows; results of outpatients are not charged."""
     admitted: dict[int, datetime] = dict(rows.columns("admissions", "hadm_id", "admittime"))
-    for nth, (table, (code_column, time_column, mean)) in enumerate(CHARGED.items()):
+    for table, (code_column, time_column, _) in CHARGED.items():
         names = ("subject_id", "hadm_id", code_column, *((time_column,) if time_column else ()))
         events = rows.columns(table, *names)
-        rng = np.random.default_rng([seed, nth, 0xC057])
-        prices = {
-            code: round(float(rng.normal(mean, 1.0)), 2) for code in sorted({event[2] for event in events}, key=str)
-        }
-        for position, (subject_id, hadm_id, code, *moment) in enumerate(events):
+        for position, (subject_id, hadm_id, code, *moment) in enumerate(events, rows.first_position(table)):
             if hadm_id is None:
                 continue
             charged = moment[0] if moment else admitted[hadm_id]
             rows.add(
                 "cost", row_id=rows.next_number("cost") - 1, subject_id=subject_id, hadm_id=hadm_id, event_type=table,
-                event_id=position, cost=prices[code],
+                event_id=position, cost=price_of(seed, table, str(code)),
                 chargetime=charged if isinstance(charged, datetime) else datetime.combine(charged, time()),
             )  # fmt: skip
+
+
+@cache
+def price_of(seed: int, table: str, code: str) -> float:
+    """What a code costs in this hospital, the same for every patient; never less than a unit."""
+    rng = np.random.default_rng([seed, zlib.crc32(f"{table} {code}".encode()), 0xC057])
+    return max(1.0, round(float(rng.normal(CHARGED[table][2], 1.0)), 2))

@@ -22,6 +22,7 @@ class LabItem:
     mean: float
     spread: float
     decimals: int = 1
+    fluid: str = "Blood"
 
 
 CHEMISTRY, HEMATOLOGY, BLOOD_GAS = "Chemistry", "Hematology", "Blood Gas"
@@ -72,6 +73,18 @@ LAB_ITEMS: Mapping[int, LabItem] = {
     51277: LabItem("RDW", HEMATOLOGY, "%", 10.5, 15.5, 14.2, 1.2),
     51279: LabItem("Red Blood Cells", HEMATOLOGY, "m/uL", 4.6, 6.1, 4.5, 0.4, 2),
     51301: LabItem("White Blood Cells", HEMATOLOGY, "K/uL", 4, 10, 7.4, 1.8),
+    51464: LabItem("Bilirubin", HEMATOLOGY, "mg/dL", None, None, 0, 0, fluid="Urine"),
+    51466: LabItem("Blood", HEMATOLOGY, "N/A", None, None, 0, 0, fluid="Urine"),
+    51478: LabItem("Glucose", HEMATOLOGY, "mg/dL", 0, 0, 0, 0, fluid="Urine"),
+    51484: LabItem("Ketone", HEMATOLOGY, "mg/dL", 0, 0, 0, 0, fluid="Urine"),
+    51486: LabItem("Leukocytes", HEMATOLOGY, "N/A", None, None, 0, 0, fluid="Urine"),
+    51487: LabItem("Nitrite", HEMATOLOGY, "N/A", None, None, 0, 0, fluid="Urine"),
+    51491: LabItem("pH", HEMATOLOGY, "units", 5, 8, 6, 0.5, fluid="Urine"),
+    51492: LabItem("Protein", HEMATOLOGY, "mg/dL", 0, 0, 0, 0, fluid="Urine"),
+    51498: LabItem("Specific Gravity", HEMATOLOGY, " ", 1.001, 1.035, 1.017, 0.005, 3, fluid="Urine"),
+    51506: LabItem("Urine Appearance", HEMATOLOGY, "N/A", None, None, 0, 0, fluid="Urine"),
+    51508: LabItem("Urine Color", HEMATOLOGY, "N/A", None, None, 0, 0, fluid="Urine"),
+    51514: LabItem("Urobilinogen", HEMATOLOGY, "mg/dL", 0.2, 1, 0, 0, fluid="Urine"),
     52172: LabItem("RDW-SD", HEMATOLOGY, "fL", 35.1, 46.3, 46, 4),
 }
 # Item -> reference range of women, where it is not the one above.

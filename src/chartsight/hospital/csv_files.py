@@ -6,26 +6,51 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 
-def write_csv_gz(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """The number of rows written to `path`. None is an empty field; there is no time in the gzip header."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
-        io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
-    ):
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
+class CsvFile:
+    """A gzipped CSV that grows row by row, its header written first. None is an empty field.
+
+    with CsvFile(path, header) as file:
+        file.add(rows)
+    """
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self.stack = ExitStack()
+        raw = self.stack.enter_context(path.open("wb"))
+        # No name and no time in the gzip header: the bytes depend on the rows only.
+        packed = self.stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6))
+        text = self.stack.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline=""))
+        self.writer = csv.writer(text, lineterminator="\n")
+        self.writer.writerow(header)
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Append rows."""
         for row in rows:
-            writer.writerow([format_field(value) for value in row])
-            count += 1
-    return count
+            self.writer.writerow([format_field(value) for value in row])
+            self.count += 1
+
+    def __enter__(self) -> CsvFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stack.__exit__(kind, error, traceback)
+
+
+def write_csv_gz(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """The number of rows written to `path`."""
+    with CsvFile(path, header) as file:
+        file.add(rows)
+    return file.count
 
 
 def format_field(value: Any) -> str:

@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 
 import numpy as np
 
 from chartsight.hospital import codes
 from chartsight.hospital.admissions import after
-from chartsight.hospital.patients import Episode, Patient
+from chartsight.hospital.courses import BNP, CRP, LACTATE, TROPONIN
+from chartsight.hospital.patients import Episode, Patient, holds, whole_second
 from chartsight.hospital.rows import Rows
 
 FEMALE_HAEMOGLOBIN = 0.9  # of the male mean
-HAEMATOCRIT, HAEMOGLOBIN = 51221, 51222
-BASE_EXCESS = 50802
-SPOILT = 0.015  # share of results that the laboratory cannot give: text instead of a number, and a comment
+HAEMATOCRIT, HAEMOGLOBIN, RED_CELLS, MCH, MCHC = 51221, 51222, 51279, 51248, 51249
+BASE_EXCESS, GLUCOSE, BILIRUBIN = 50802, 50931, 50885
+KIDNEY = (50912, 51006)  # creatinine and urea go together
+SPOILT = 0.012  # share of results that the laboratory cannot give: text instead of a number, and a comment
+SMALLEST = {TROPONIN: "<0.01", BILIRUBIN: "<0.2", CRP: "<0.3"}  # what is written below what can be measured
+STORED_AFTER_MINUTES, GAS_STORED_AFTER_MINUTES, STORED_SPREAD = 62.0, 6.0, 0.66  # median of the demo; log-normal
+WEEKEND_DELAY, WEEKEND_LABS = 1.35, 0.8  # factors
+LABS_STREAM = 25  # of the generators: a patient's own baseline
+
+# Item -> log standard deviation between patients and from day to day, where results are skewed; the others are normal
+# with the item's spread. Chosen so that the quartiles are near the MIMIC-IV demo's.
+SKEWED: Mapping[int, float] = {
+    50861: 0.7, 50863: 0.40, 50878: 0.65, 50885: 0.65, 50889: 0.6, 50912: 0.42, 50931: 0.26, 50934: 0.9, 50947: 0.4,
+    50954: 0.35, 50963: 0.8, 51003: 0.5, 51006: 0.45, 51237: 0.13, 51265: 0.38, 51275: 0.16, 51301: 0.36, 50813: 0.36,
+    51274: 0.13, 50821: 0.35, 51200: 0.7, 51244: 0.45,
+}  # fmt: skip
+# Item -> mean at full severity of whatever brings people into hospital, where the course says nothing of its own.
+GENERAL_ILLNESS: Mapping[int, float] = {
+    50808: 1.10, 50813: 2.6, 50821: 95, 50861: 62, 50862: 2.9, 50863: 115, 50868: 15, 50878: 78, 50882: 24, 50885: 0.9,
+    50889: 60, 50893: 8.1, 50912: 1.6, 50931: 152, 50934: 9, 50954: 380, 50963: 1500, 50970: 3.6, 50983: 137,
+    51003: 0.03, 51006: 32, 51222: 8.7, 51237: 1.6, 51244: 11, 51256: 78, 51265: 185, 51274: 17, 51275: 46, 51277: 17, 51301: 12.5,
+    51200: 0.9, 52172: 57,
+}  # fmt: skip
+# Urine item -> text results from common to rare; MIMIC-IV writes them into `value` and again into `comments`.
+URINE_WORDS: Mapping[int, tuple[str, ...]] = {
+    51464: ("NEG", "NEG", "NEG", "NEG", "SM", "MOD"),
+    51466: ("NEG", "NEG", "SM", "TR", "MOD", "LG"),
+    51486: ("NEG", "NEG", "NEG", "TR", "SM", "LG"),
+    51487: ("NEG", "NEG", "NEG", "NEG", "NEG", "POS"),
+    51506: ("Clear", "Clear", "Clear", "Hazy", "Cloudy"),
+    51508: ("Yellow", "Yellow", "Yellow", "Straw", "AMBER"),
+}
+URINE_NUMBERS: Mapping[int, tuple[str, ...]] = {
+    51478: ("NEG", "NEG", "NEG", "NEG", "NEG", "100", "1000"),
+    51484: ("NEG", "NEG", "NEG", "NEG", "NEG", "10", "40"),
+    51491: ("5.0", "5.5", "6.0", "6.0", "6.5", "7.0"),
+    51492: ("NEG", "NEG", "TR", "30", "30", "100"),
+    51498: ("1.008", "1.012", "1.017", "1.020", "1.026"),
+    51514: ("NEG", "NEG", "NEG", "NEG", "2", "4"),
+}
+URINE = {**URINE_WORDS, **URINE_NUMBERS}
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One blood specimen. `hadm_id` is None for an outpatient; `illness` 0 to 1 moves the results."""
+    """One specimen. `hadm_id` is None for an outpatient; `illness` 0 to 1 moves the results."""
 
     moment: datetime
     items: tuple[int, ...]
@@ -30,53 +71,100 @@ class Draw:
     illness: float
 
 
+def add_visit_labs(rows: Rows, rng: np.random.Generator, patient: Patient, visit: datetime, provider: str) -> None:
+    """Bloods of an outpatient: not at every visit, and seldom all of them."""
+    for items, share in (
+        (codes.ELECTROLYTES, 0.7), (codes.BLOOD_COUNT, 0.65), (codes.LIVER, 0.4), (codes.MINERALS, 0.2),
+    ):  # fmt: skip
+        if rng.random() < share:
+            add_draw(rows, rng, patient, Draw(visit, items, None, provider, None, illness=0.0))
+
+
 def add_admission_labs(rows: Rows, rng: np.random.Generator, patient: Patient, episode: Episode, provider: str) -> None:
-    """Bloods on arrival and every morning; blood gases in intensive care twice a day."""
-    draws: list[tuple[datetime, tuple[int, ...], str]] = [
-        (
-            after(episode.admittime, rng, (5, 50)),
-            codes.DAILY_LABS
-            + codes.DIFFERENTIAL
-            + codes.COAGULATION
-            + codes.LIVER
-            + codes.ADMISSION_LABS
-            + (50889, 50963, 51003),
-            "STAT",
-        )
-    ]
+    """Bloods on arrival and in the morning, more often when ill; gases in intensive care; some ordered twice."""
+    draws = sorted(plan_draws(rng, patient, episode), key=lambda draw: draw[0])
+    for moment, items, priority in draws:
+        if moment >= episode.dischtime:
+            continue
+        draw = Draw(moment, items, priority, provider, episode.hadm_id, episode.illness_at(moment))
+        add_draw(rows, rng, patient, draw)
+        again = moment + timedelta(minutes=4)
+        if rng.random() < 0.015 and again < episode.dischtime:  # two teams order the same
+            add_draw(rows, rng, patient, Draw(again, items, priority, provider, episode.hadm_id, draw.illness))
+
+
+def plan_draws(
+    rng: np.random.Generator, patient: Patient, episode: Episode
+) -> Iterator[tuple[datetime, tuple[int, ...], str | None]]:
+    """When which items are asked for, and how urgently."""
+    arrival = after(episode.admittime, rng, (5, 50))
+    for items, share in indications(patient, episode):
+        if rng.random() < share:
+            yield arrival, items, "STAT"
     day = episode.admittime.date() + timedelta(days=1)
-    while (morning := datetime.combine(day, time(5, int(rng.integers(0, 60))))) < episode.dischtime:
-        draws.append((morning, codes.DAILY_LABS, "ROUTINE"))
+    while day <= episode.dischtime.date():
+        factor = WEEKEND_LABS if day.weekday() >= 5 else 1.0
+        morning = datetime.combine(day, time(4 + int(rng.integers(0, 3)), int(rng.integers(0, 60))))
+        illness = episode.illness_at(morning)
+        for items, share in (
+            (codes.ELECTROLYTES, 0.95), (codes.MINERALS, 0.85), (codes.BLOOD_COUNT, 0.92), (codes.SERUM_INDICES, 0.4),
+            (codes.COAGULATION, 0.25 + 0.5 * illness), (codes.LIVER, 0.12 + 0.4 * illness),
+            (codes.DIFFERENTIAL, 0.1 + 0.3 * illness), ((CRP,), 0.15 if CRP in patient.course.labs else 0.0),
+        ):  # fmt: skip
+            if rng.random() < share * factor:
+                yield morning, items, None if rng.random() < 0.06 else "ROUTINE"
+        for hour in (13, 20):
+            if rng.random() < 0.75 * illness * (1.0 if holds(episode.icu, morning) else 0.55):
+                later = datetime.combine(day, time(hour, int(rng.integers(0, 60))))
+                yield later, codes.ELECTROLYTES, "STAT"
+                yield later, codes.BLOOD_COUNT if rng.random() < 0.6 else codes.MINERALS, "STAT"
         day += timedelta(days=1)
     if episode.icu is not None:
         moment = after(episode.icu[0], rng, (20, 90))
         while moment < episode.icu[1]:
-            draws.append((moment, (*codes.BLOOD_GAS_LABS, 50813), "STAT"))
-            moment += timedelta(hours=12)
-    for moment, items, priority in sorted(draws, key=lambda draw: draw[0]):
-        draw = Draw(moment, items, priority, provider, episode.hadm_id, episode.illness_at(moment))
-        add_draw(rows, rng, patient, draw)
+            yield moment, codes.BLOOD_GAS_LABS, "STAT"
+            if rng.random() < 0.6:
+                yield moment, (LACTATE, 50808), "STAT"
+            moment += timedelta(hours=float(rng.uniform(4, 9) if holds(episode.ventilation, moment) else 18))
+
+
+def indications(patient: Patient, episode: Episode) -> Iterator[tuple[tuple[int, ...], float]]:
+    """What is asked for on arrival, and how likely: what the course moves is asked for, the rest now and then."""
+    moved = patient.course.labs
+    yield codes.ELECTROLYTES, 0.98
+    yield (*codes.BLOOD_COUNT, 52172), 0.97
+    yield codes.DIFFERENTIAL, 0.75
+    yield codes.COAGULATION, 0.75
+    yield codes.MINERALS, 0.7
+    yield codes.LIVER, 0.6
+    yield codes.SERUM_INDICES, 0.5
+    yield (50862,), 0.7 if 50862 in moved else 0.35
+    yield (50954,), 0.7 if 50954 in moved else 0.25
+    yield (CRP,), 0.75 if CRP in moved else 0.06
+    yield (BNP,), 0.9 if BNP in moved else 0.12
+    yield (TROPONIN,), 0.85 if TROPONIN in moved else 0.25
+    yield (LACTATE,), 0.8 if LACTATE in moved else 0.2
+    if 50818 in moved:
+        yield codes.BLOOD_GAS_LABS, 0.8
+    yield tuple(URINE), 0.45
 
 
 def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw) -> None:
     """The results of one specimen."""
     specimen = int(rng.integers(0, 10**8))
-    stored = after(draw.moment, rng, (25, 160))
-    noise = rng.normal(0, 1, len(draw.items))
-    haemoglobin: float | None = None
-    for item, deviation in sorted(zip(draw.items, noise, strict=True), key=lambda pair: -pair[0]):
+    is_gas = draw.items[0] in codes.BLOOD_GAS_LABS or LACTATE in draw.items
+    delay = (GAS_STORED_AFTER_MINUTES if is_gas else STORED_AFTER_MINUTES) * np.exp(rng.normal(0, STORED_SPREAD))
+    delay *= WEEKEND_DELAY if draw.moment.weekday() >= 5 else 1.0
+    stored = whole_second(draw.moment + timedelta(minutes=max(1, round(float(delay)))))
+    known: dict[int, float] = {}
+    for item in sorted(draw.items, key=lambda item: (item != HAEMOGLOBIN, item)):
+        if item in URINE:
+            result = urine_result(rng, item, draw.illness)
+        else:
+            known[item] = draw_value(rng, patient, item, draw.illness, known)
+            result = blood_result(rng, item, known[item])
+        low, high = reference_range(item, patient)
         test = codes.LAB_ITEMS[item]
-        mean = test.mean * (FEMALE_HAEMOGLOBIN if item == HAEMOGLOBIN and patient.body.sex == "F" else 1)
-        target = patient.course.labs.get(item, mean)
-        value = mean + (target - mean) * draw.illness + float(deviation) * test.spread
-        if item == HAEMOGLOBIN:
-            haemoglobin = value
-        elif item == HAEMATOCRIT and haemoglobin is not None:
-            value = 3 * haemoglobin + 0.3 * float(deviation)  # the rule of three
-        if item != BASE_EXCESS:  # it alone may be negative
-            value = max(value, 10.0**-test.decimals)
-        is_spoilt = bool(rng.random() < SPOILT)
-        number = None if is_spoilt else round(value, test.decimals)
         rows.add(
             "labevents",
             labevent_id=rows.next_number("labevents"),
@@ -87,22 +175,92 @@ def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw)
             order_provider_id=draw.provider if draw.hadm_id is None else None,
             charttime=draw.moment,
             storetime=stored,
-            value="___" if number is None else f"{number:.{test.decimals}f}",
-            valuenum=number,
+            value=result.text,
+            valuenum=result.number,
             valueuom=test.unit,
-            ref_range_lower=None if test.low is None else float(test.low),
-            ref_range_upper=None if test.high is None else float(test.high),
-            flag=flag(test, number),
+            ref_range_lower=low,
+            ref_range_upper=high,
+            flag=flag(result.number, low, high),
             priority=draw.priority,
-            comments="HEMOLYZED, RESULT NOT AVAILABLE." if is_spoilt else None,
+            comments=result.comment,
         )
 
 
-def flag(test: codes.LabItem, number: float | None) -> str | None:
+@dataclass(frozen=True)
+class Result:
+    """What the laboratory writes: text, the number in it if it is one, and a comment."""
+
+    text: str | None
+    number: float | None
+    comment: str | None = None
+
+
+def draw_value(
+    rng: np.random.Generator, patient: Patient, item: int, illness: float, known: Mapping[int, float]
+) -> float:
+    """One result before rounding: the patient's own baseline, moved by the illness, with the day's noise."""
+    test, day = codes.LAB_ITEMS[item], float(rng.standard_normal())
+    if item == HAEMATOCRIT and HAEMOGLOBIN in known:
+        return 3 * known[HAEMOGLOBIN] + 0.4 * day
+    if item == RED_CELLS and MCH in known and HAEMOGLOBIN in known:
+        return 10 * known[HAEMOGLOBIN] / known[MCH]
+    mean = test.mean * (FEMALE_HAEMOGLOBIN if item == HAEMOGLOBIN and patient.body.sex == "F" else 1)
+    target = patient.course.labs.get(item, GENERAL_ILLNESS.get(item, mean))
+    value = mean + (target - mean) * illness
+    own = baselines(patient.body.seed)[KIDNEY[0] if item in KIDNEY else item]
+    if item in SKEWED:
+        return max(float(value * np.exp(SKEWED[item] * (0.8 * own + 0.5 * day))), 10.0**-test.decimals)
+    value += test.spread * (0.75 * own + 0.75 * day) * (1 + 0.4 * illness)
+    return value if item == BASE_EXCESS else max(value, 10.0**-test.decimals)
+
+
+@lru_cache(maxsize=16)
+def baselines(body_seed: int) -> Mapping[int, float]:
+    """Item → how a patient departs from its mean at all times, standard normal."""
+    rng = np.random.default_rng([body_seed, LABS_STREAM])
+    return dict(zip(codes.LAB_ITEMS, rng.standard_normal(len(codes.LAB_ITEMS)).tolist(), strict=True))
+
+
+def blood_result(rng: np.random.Generator, item: int, value: float) -> Result:
+    """A number, seldom a text: spoilt specimens, and what is too little to be measured."""
+    decimals, chance = codes.LAB_ITEMS[item].decimals, float(rng.random())
+    if chance < SPOILT / 2:
+        return Result("___", None, "HEMOLYZED, RESULT NOT AVAILABLE.")
+    if chance < SPOILT:
+        return Result(None, None, "UNABLE TO REPORT.")
+    if item in SMALLEST and value < float(SMALLEST[item][1:]):
+        return Result(SMALLEST[item], None, f"{SMALLEST[item]}.")
+    number = round(value, decimals)
+    comment = None
+    if item == GLUCOSE:
+        comment = "IF FASTING, 70-100 NORMAL, >125 PROVISIONAL DIABETES."
+    elif chance > 0.985:
+        comment = "___" if chance > 0.99 else "VERIFIED."
+    return Result(f"{number:.{decimals}f}", number, comment)
+
+
+def urine_result(rng: np.random.Generator, item: int, illness: float) -> Result:
+    """One of the texts that urine has; the ill have the rarer ones more often."""
+    words = URINE[item]
+    text = words[min(int(len(words) * float(rng.random()) ** (1.3 - 0.6 * illness)), len(words) - 1)]
+    is_number = text[0].isdigit()
+    return Result(text, float(text) if is_number else None, None if is_number else f"{text}.")
+
+
+def reference_range(item: int, patient: Patient) -> tuple[float | None, float | None]:
+    """The reference range of the patient's sex; None where MIMIC-IV has none."""
+    test = codes.LAB_ITEMS[item]
+    low, high = (
+        codes.FEMALE_RANGES.get(item, (test.low, test.high)) if patient.body.sex == "F" else (test.low, test.high)
+    )
+    return None if low is None else float(low), None if high is None else float(high)
+
+
+def flag(number: float | None, low: float | None, high: float | None) -> str | None:
     """`abnormal` outside the reference range, null otherwise."""
-    if number is None or test.low is None or test.high is None:
+    if number is None or low is None or high is None:
         return None
-    return None if test.low <= number <= test.high else "abnormal"
+    return None if low <= number <= high else "abnormal"
 
 
 def add_cultures(rows: Rows, rng: np.random.Generator, patient: Patient, episode: Episode) -> None:
