@@ -25,7 +25,7 @@ def draw_rib_fracture(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
     q0, line = rng.uniform(0.60, 0.86), rng.uniform(-0.03, 0.03)
     shares, x, y = grid.blank(), 0.5, 0.5
     for number in range(MOST_RIBS):
-        down, size, slant, jitter = rng.random(), rng.uniform(0.75, 1.25), rng.normal(0, 0.4), rng.normal(0, 0.02)
+        down, size, slant, jitter = rng.random(), rng.uniform(0.75, 1.25), rng.normal(0, 0.4), rng.normal(0, 0.03)
         if number >= 1 + 3.4 * (severity - 0.15):
             break
         rib = anatomy.ribs[first + number]
@@ -37,8 +37,10 @@ def draw_rib_fracture(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
         step = (1 if down < 0.7 else -1) * size * rib.half_width * (0.35 + 1.75 * severity) * (0.5 if old else 1.0)
         share = break_bone(layers.bone, grid, Break(
             at_x, at_y, (side * run / length, (there - here) / length), rib.half_width, step,
-            gap=size * (0.005 + 0.009 * severity), openness=(0.3 if old else 0.6) + 0.4 * severity, slant=slant,
-            callus=size * anatomy.bone * (0.02 + 0.10 * severity) if old else 0.0,
+            gap=size * (0.006 + 0.012 * severity), slant=slant,
+            openness=0.25 + 0.3 * severity if old else 0.6 + 0.4 * severity,
+            rim=anatomy.bone * (0.01 + 0.10 * severity) * (0.3 if old else 1.0),
+            callus=size * anatomy.bone * (0.03 + 0.17 * severity) if old else 0.0,
         ))  # fmt: skip
         np.maximum(shares, share, out=shares)
         if number == 0:

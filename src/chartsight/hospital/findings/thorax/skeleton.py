@@ -25,6 +25,7 @@ class Break:
         gap: Width of the dark line between the ends.
         openness: Depth of that line, 0 to 1.
         slant: Of the line against the bone's cross-section, as a tangent.
+        rim: Depth of the cortex that is seen on edge beside the line.
         callus: Depth of new bone around the ends.
     """
 
@@ -36,20 +37,19 @@ class Break:
     gap: float
     openness: float
     slant: float
+    rim: float
     callus: float
 
 
 def fit_ribs(anatomy: Anatomy) -> Anatomy:
     """The anatomy with its ribs around lungs whose width or height has changed."""
-    fitted = (
-        replace(rib, edge=rib_edges(rib.spine_y, rib.drop, anatomy.left, anatomy.right)) for rib in anatomy.ribs
-    )
+    fitted = (replace(rib, edge=rib_edges(rib.spine_y, rib.drop, anatomy.left, anatomy.right)) for rib in anatomy.ribs)
     return replace(anatomy, ribs=tuple(fitted))
 
 
 def break_bone(bone: Plane, grid: Grid, broken: Break) -> Plane:
     """Break a bone in place; float32 [N, N], how much of each pixel a reader would count to the break."""
-    across_reach = 1.5 * broken.half_width + 1.6 * abs(broken.step)
+    across_reach = 1.4 * broken.half_width + 1.2 * abs(broken.step)
     along_reach = max(3.2 * broken.half_width, 2.5 * abs(broken.step))
     reach = 2.2 * along_reach + across_reach
     at, xs, ys = grid.window(broken.x - reach, broken.y - reach, broken.x + reach, broken.y + reach)
@@ -63,7 +63,7 @@ def break_bone(bone: Plane, grid: Grid, broken: Break) -> Plane:
     beyond = (
         along
         - np.float32(broken.slant) * across
-        - np.float32(0.3 * broken.gap) * np.sin(across * np.float32(5 / broken.half_width))
+        - np.float32(0.2 * broken.gap) * np.sin(across * np.float32(2.5 / broken.half_width))
     )
     edge = max(0.5 / grid.size_px, 0.0012)
     near = rise(np.float32(across_reach) - np.abs(across), 0.35 * across_reach)
@@ -76,6 +76,9 @@ def break_bone(bone: Plane, grid: Grid, broken: Break) -> Plane:
     half_gap = max(0.5 * broken.gap, 0.4 / grid.size_px)
     within = rise(np.float32(1.25 * broken.half_width + 0.6 * abs(broken.step)) - np.abs(across), 0.004)
     window *= 1 - np.float32(broken.openness) * np.exp(-((beyond / np.float32(half_gap)) ** 2)) * within
+    # Where an end is driven into the other, its cortex is seen on edge.
+    rims = np.exp(-(((np.abs(beyond) - np.float32(1.4 * half_gap + 0.0015)) / np.float32(0.0022)) ** 2))
+    window += np.float32(broken.rim) * rims * within * rise(window - np.float32(0.03), 0.02)
     round_it = (along / np.float32(2.2 * broken.half_width)) ** 2 + (across / np.float32(1.7 * broken.half_width)) ** 2
     window += np.float32(broken.callus) * np.exp(-as_plane(round_it) * np.float32(1.5))
     bone[at] = window

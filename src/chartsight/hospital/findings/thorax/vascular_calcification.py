@@ -22,17 +22,17 @@ def draw_vascular_calcification(
     radius_x, radius_y = 0.36 * heart.knob, 0.033 + 0.004 * rng.normal()
     middle_x = anatomy.x(1, heart.knob - radius_x - 0.006, heart.arch_y) + anatomy.mediastinum_shift
     start = rng.uniform(-1.4, -0.9)
-    angle = start + np.linspace(0, (0.9 + 3.6 * severity), 160)
+    angle = start + np.linspace(0, 0.9 + 3.0 * severity, 160)
     # Plaques: thick and thin stretches that differ from patient to patient.
     waves = sum(rng.uniform(0.3, 1.0) * np.sin(k * angle + rng.uniform(0, 2 * math.pi)) for k in (2, 5, 9))
-    thick = np.clip(0.75 + 0.45 * np.asarray(waves), 0, 1.6)
+    thick = np.clip(0.45 + 0.55 * np.asarray(waves), 0.04, 1.4)
     x = as_plane(middle_x + radius_x * np.cos(angle))
     y = as_plane(heart.arch_y + radius_y * np.sin(angle))
     px, py, length = along(x, y)
     chalk = grid.blank()
     weight = np.interp(np.linspace(0, 1, len(px)), np.linspace(0, 1, len(thick)), thick)
-    add_lines(chalk, grid, px, py, as_plane(length * weight), 0.0024 + 0.0012 * severity)
-    layers.bone += np.float32(0.07 + 0.50 * severity) * chalk
+    add_lines(chalk, grid, px, py, as_plane(length * weight), 0.0019 + 0.0009 * severity)
+    layers.bone += np.float32(0.08 + 0.48 * severity) * chalk
     return Drawn(outline(grid, chalk, float(px[0]), float(py[0]), 0.15))
 
 
