@@ -145,7 +145,7 @@ def test_a_drawing_has_no_resolution() -> None:
     [
         ({"style": "seaside"}, "unknown-style"),
         ({"size_px": 4}, "film-size"),
-        ({"view": "LATERAL"}, "unknown-view"),
+        ({"view": "SWIMMER"}, "unknown-view"),
         ({"body": replace(BODY, habitus=1.5)}, "habitus"),
         ({"findings": (PlantedFinding("dragon", ("left lung",), 0.5),)}, "unknown-finding"),
         ({"findings": (PlantedFinding(NODULE, ("trachea",), 0.5),)}, "impossible-place"),

@@ -76,7 +76,9 @@ class Hemithorax:
         outwards = np.clip((d - top) / (np.float32(self.width) - top), 0, 1.2)
         inwards = np.clip((top - d) / top, 0, 1.2)
         fall = np.float32(self.angle_y - self.dome_y)
-        return as_plane(np.float32(self.dome_y) + fall * (outwards ** np.float32(2.3) + np.float32(0.3) * inwards**2))
+        # Round, and ever steeper towards the angle.
+        steep = outwards * outwards * (np.float32(0.55) + np.float32(0.45) * outwards * outwards * outwards)
+        return as_plane(np.float32(self.dome_y) + fall * (steep + np.float32(0.36) * inwards * inwards))
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ class Anatomy:
     sharpness: float
     look_alikes: LookAlikes
     body_seed: int
+    bowel_seed: int = 0  # of the gas in the belly, which moves from film to film
     shift: float = 0.0  # of heart and great vessels towards the patient's left, by what pushes or pulls them
 
     def lung(self, side: int) -> Hemithorax:
@@ -287,13 +290,13 @@ def build_anatomy(
     slender = own.normal(0, 0.5) + 0.8 * (0.45 - large)
     heart_ratio = 0.435 + own.normal(0, 0.022) + 0.014 * old + 0.03 * large
     right_share = float(np.clip(own.normal(0.33, 0.03), 0.26, 0.42))
-    knob = 0.073 + 0.012 * old + own.normal(0, 0.004)
-    upper = 0.061 + own.normal(0, 0.005) + 0.006 * large
-    waist = 0.066 + own.normal(0, 0.006)
+    knob = 0.077 + 0.012 * old + own.normal(0, 0.004)
+    upper = 0.057 + own.normal(0, 0.005) + 0.006 * large
+    waist = 0.058 + own.normal(0, 0.006)
     bend = float(np.clip(own.normal(0, 0.0035) * (1 + max(old, 0)), -MOST_BEND, MOST_BEND))
     bend_phase = own.uniform(0, 2 * math.pi)
     dome_gap = abs(own.normal(0.022, 0.012))
-    dome_height = 0.085 + own.normal(0, 0.012) + 0.015 * large - 0.012 * max(old, 0)
+    dome_height = 0.105 + own.normal(0, 0.012) + 0.015 * large - 0.012 * max(old, 0)
     roundness = own.normal(0.50, 0.03)
     # More chalk than this is a finding.
     calcified = min(max(0.0, own.normal(0.8 * old, 0.35)), 0.45)
@@ -316,7 +319,7 @@ def build_anatomy(
     rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -MOST_ROTATION, MOST_ROTATION))
     inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-1.0, 0.6)
     inspiration = float(np.clip(inspiration, -1.9, 1.6))
-    apex = 0.125 + film.normal(0, 0.018) + (0.035 if supine else 0.0)
+    apex = 0.105 + film.normal(0, 0.018) + (0.035 if supine else 0.0) + 0.25 * padding
     heart_swell = 1 + (0.05 if supine else 0.0) - 0.02 * inspiration
     scapula = 0.0 if not supine and film.random() < 0.8 else float(film.uniform(0.35, 1.0))
     fold_draw, fold_side, fold_d = film.random(), film.random(), film.uniform(0.62, 0.85)
@@ -327,9 +330,11 @@ def build_anatomy(
     congestion = film.normal(0, 0.12)
     sharpness = float(np.clip(film.normal(0.9 if not supine else 0.55, 0.15), 0.2, 1.1))
 
-    width = scale * (0.352 - 0.010 * slender) * (1.0 if male else 0.97)
-    height = scale * (0.525 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
-    height = min(height, 0.82 - apex)
+    bowel_seed = int(film.integers(2**31))
+
+    width = scale * (0.358 - 0.010 * slender) * (1.0 if male else 0.97)
+    height = scale * (0.560 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
+    height = min(height, 0.84 - apex)
     fall = dome_height * (1 - 0.12 * inspiration)
 
     fold_share = (0.16 if supine else 0.02) * distraction
@@ -382,7 +387,7 @@ def build_anatomy(
             companion=(companion + 0.2 * max(costochondral, 0)) * min(distraction, 1),
             fat_pad=fat_pad * min(distraction, 1), end_on=max(0.0, 0.5 * vessels_end_on) * min(distraction, 1),
         ),
-        body_seed=body.seed,
+        body_seed=body.seed, bowel_seed=bowel_seed,
     )  # fmt: skip
 
 

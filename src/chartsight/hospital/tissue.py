@@ -1,16 +1,15 @@
-"""What a beam meets on its way: air, soft tissue, vessels, bone, metal. The healthy chest, as planes of depth."""
+"""The healthy chest of a frontal film: air, soft tissue, vessels, and what resembles a finding."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from chartsight.hospital.anatomy import SIDES, Anatomy, Hemithorax, heart_level, spine_phase
+from chartsight.hospital.anatomy import SIDES, Anatomy, Hemithorax, heart_level
+from chartsight.hospital.layers import Layers
+from chartsight.hospital.skeleton import paint_ribs, paint_shoulders, paint_spine
 from chartsight.hospital.strokes import (
     Grid,
     Plane,
-    add_bands,
     add_blob,
     add_lines,
     add_tube,
@@ -19,43 +18,13 @@ from chartsight.hospital.strokes import (
     dome,
     rise,
     smooth_curve,
-)  # fmt: skip
+    stretch,
+)
 
-VESSEL_STREAM = 3
+__all__ = ["Layers", "heart_edges", "lung_plane", "paint_chest"]
 
-
-@dataclass
-class Layers:
-    """Planes float32 [N, N] that the drawing adds to; `render` turns them into grey.
-
-    Args:
-        grid: Of all planes.
-        d: Signed distance from the midline, positive towards the patient's left.
-        soft: Thickness of soft tissue if the lungs held no air; 1 is the middle of an average trunk.
-        air: Share of that thickness that is air, 0 to 1.
-        fill: Share of the air that something has replaced (fluid, pus, collapse), 0 to 1.
-        vessels: Depth of vessels and markings; seen only where there is air.
-        wall: Depth of soft tissue outside the ribs: breasts, nipples, folds of skin.
-        bone: Depth of bone.
-        metal: Depth of metal, plastic and contrast: on top of everything.
-        lungs: Where each lung is, +1 left and -1 right, 0 to 1, not cut by the heart.
-    """
-
-    grid: Grid
-    d: Plane
-    soft: Plane
-    air: Plane
-    fill: Plane
-    vessels: Plane
-    wall: Plane
-    bone: Plane
-    metal: Plane
-    lungs: dict[int, Plane]
-
-    def replace_air(self, share: Plane) -> None:
-        """Let `share` (0 to 1) of the air that is left in the lungs give way; windpipe and stomach keep theirs."""
-        in_lung = np.maximum(self.lungs[1], self.lungs[-1]) > 0
-        self.fill += (1 - self.fill) * np.clip(share, 0, 1) * in_lung
+VESSEL_STREAM, BOWEL_STREAM = 3, 11
+VESSEL_WIDTHS = (0.0048, 0.0034, 0.0024, 0.0017)  # of each generation of branches
 
 
 def paint_chest(anatomy: Anatomy, grid: Grid) -> Layers:
@@ -97,15 +66,17 @@ def lung_plane(anatomy: Anatomy, lung: Hemithorax, d: Plane, grid: Grid) -> Plan
 def heart_edges(anatomy: Anatomy, y: Plane) -> tuple[Plane, Plane]:
     """Reach of heart and great vessels to the patient's right and left at each `y`, from the shifted midline."""
     heart = anatomy.heart
-    # The left border: subclavian artery, knob, waist, appendage, ventricle, apex.
-    levels = [-0.9, -0.30, 0.0, 0.17, 0.36, 0.56, 0.74, 0.88, 1.0, 1.2]
+    # The left border: subclavian artery, knob, window, pulmonary trunk, appendage, ventricle, apex.
+    levels = [-0.9, -0.35, -0.14, 0.0, 0.11, 0.20, 0.33, 0.48, 0.64, 0.80, 0.92, 1.02, 1.2]
     left = [
-        heart.upper * 0.85, heart.upper * 0.95, heart.knob, heart.waist * 0.95, heart.waist * 1.15,
-        0.60 * heart.left + 0.40 * heart.waist, 0.88 * heart.left, heart.left, 0.93 * heart.left, 0.5 * heart.left,
+        heart.upper * 0.82, heart.upper * 0.86, heart.knob * 0.92, heart.knob, heart.knob * 0.92, heart.waist,
+        heart.waist * 1.13, 0.50 * heart.left + 0.50 * heart.waist, 0.86 * heart.left, 0.98 * heart.left, heart.left,
+        0.90 * heart.left, 0.5 * heart.left,
     ]  # fmt: skip
     right = [
-        heart.upper * 0.95, heart.upper * 0.90, heart.upper * 0.85, heart.upper * 0.8, heart.upper * 0.82 + 0.008,
-        0.87 * heart.right, heart.right, 0.98 * heart.right, 0.80 * heart.right, 0.4 * heart.right,
+        heart.upper * 0.92, heart.upper * 0.90, heart.upper * 0.87, heart.upper * 0.84, heart.upper * 0.80,
+        heart.upper * 0.80, heart.upper * 0.85, 0.45 * heart.right + 0.55 * heart.upper, 0.90 * heart.right,
+        heart.right, 0.96 * heart.right, 0.82 * heart.right, 0.4 * heart.right,
     ]  # fmt: skip
     ys = [heart_level(heart, level) for level in levels]
     curve_y, curve_left = smooth_curve(ys, left, 96)
@@ -128,10 +99,23 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
     bias = np.clip(d * 8, -1, 1) * np.float32(1.3 * anatomy.rotation)
     air = lung * (1 - heart) * (np.float32(anatomy.aeration) + bias)
 
-    # The windpipe ends softly where it divides.
+    # The descending aorta: its left edge runs down beside the spine, behind the heart.
+    aorta = rise(np.float32(0.044 + 0.2 * max(anatomy.heart.knob - 0.07, 0)) - middle, 0.006) * (d > 0)
+    air *= 1 - np.float32(0.40) * aorta * np.clip((grid.y - np.float32(anatomy.heart.arch_y)) * 12, 0, 1)
+    # The recess behind the dome: a little air is seen through the liver.
+    for side in (1, -1):
+        lung_edge = anatomy.lung(side)
+        at, xs, ys = grid.window(0, lung_edge.dome_y - 0.01, 1, lung_edge.angle_y + 0.02)
+        aside = (xs - np.float32(anatomy.midline_at(lung_edge.angle_y))) * side
+        below = ys - lung_edge.diaphragm(aside)
+        inside = rise(lung_edge.lateral(ys) - np.float32(0.012) - aside, 0.012) * (aside > 0.06) * (below > 0)
+        air[at] = np.maximum(air[at], np.float32(0.075) * inside * np.clip(1 - below * 14, 0, 1))
+
+    # The windpipe, a cylinder of air that ends softly where it divides.
     above = np.clip((np.float32(anatomy.carina_y + 0.02) - grid.y) * 14, 0, 1)
-    windpipe = rise(np.float32(0.0205) - np.abs(d - np.float32(0.5 * anatomy.mediastinum_shift + 0.004)), 0.010)
-    np.maximum(air, np.float32(0.31) * windpipe * above, out=air)
+    off = (d - np.float32(0.5 * anatomy.mediastinum_shift + 0.004)) * np.float32(1 / 0.0215)
+    windpipe = np.sqrt(dome(off * off))
+    np.maximum(air, np.float32(0.235) * windpipe * above, out=air)
     for side in (1, -1):
         x, y = smooth_curve(
             [anatomy.x(side, 0.004, anatomy.carina_y - 0.01), anatomy.x(side, 0.035, anatomy.carina_y + 0.03),
@@ -155,179 +139,163 @@ def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
         np.float32(0.66) + np.float32(0.40) * np.clip((grid.y - np.float32(a.shoulder_y)) * 2, 0, 1)
     )
     body = dome(ratio * ratio) ** np.float32(0.7) * thickness
-    # The trapezius slopes from the neck, the deltoid rounds off.
-    reach = np.clip((aside - np.float32(a.neck * 0.8)) / np.float32(0.40 * a.scale), 0, 2)
-    slope = np.float32(a.shoulder_y - 0.085) + np.float32(0.075) * reach + np.float32(0.07) * reach**5
-    below = np.clip((grid.y - slope) * np.float32(5.5), 0, 1)
+    # The trapezius slopes from the neck to the shoulder, which rounds off into the arm.
+    s = a.scale
+    n = a.neck
+    reach = [
+        0.0,
+        0.70 * n,
+        0.92 * n,
+        1.10 * n,
+        n + 0.06,
+        0.24 * s,
+        0.29 * s,
+        0.36 * s,
+        0.44 * s,
+        0.51 * s,
+        0.57 * s,
+        0.75 * s,
+    ]
+    rises = [-0.9, -0.60, -0.30, -0.18, -0.115, -0.075, -0.048, -0.022, 0.005, 0.055, 0.16, 0.6]
+    outline = np.interp(aside[min(int(a.shoulder_y * grid.size_px), grid.size_px - 1)], reach, rises)
+    below = np.clip((grid.y - as_plane(outline + a.shoulder_y)) * np.float32(5.0), 0, 1)
     body = body * np.sqrt(below)
     arm_middle = np.float32(0.455 * a.scale + 0.03 + 0.06 * a.fat) + np.float32(0.16) * (grid.y - np.float32(0.2))
     arm_ratio = (aside - arm_middle) / np.float32(0.080 + 0.025 * a.fat)
-    arm = np.sqrt(dome(arm_ratio * arm_ratio)) * np.float32(0.40 + 0.2 * a.fat)
+    arm = np.sqrt(dome(arm_ratio * arm_ratio)) * np.float32(0.36 + 0.2 * a.fat)
     body = np.maximum(body, arm * rise(grid.y - np.float32(a.shoulder_y + 0.10), 0.08))
-    flare = np.clip(grid.y / np.float32(a.shoulder_y + 0.06), 0, 1.3) ** 3
-    ratio = as_plane(aside / (np.float32(a.neck) * (np.float32(0.88) + np.float32(0.55) * flare)))
-    neck = np.sqrt(dome(ratio * ratio)) * np.float32(0.60) * rise(np.float32(a.shoulder_y + 0.08) - grid.y, 0.08)
-    body = np.maximum(body, neck)
     # The mediastinum's own density: great vessels and spine muscles.
     core = np.exp(-((d - np.float32(a.mediastinum_shift)) ** 2) * np.float32(1 / (2 * 0.07**2)))
     return as_plane(body * (1 + np.float32(0.10) * core))
 
 
 def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
-    """Hila and a branching tree in each lung, thinner and fainter outwards."""
+    """The hila and the tree of arteries and veins: it tapers, and is hardly seen in the outer third of a lung."""
     rng = np.random.default_rng([VESSEL_STREAM, anatomy.body_seed])
-    grid = layers.grid
-    strokes: tuple[list[Plane], ...] = ([], [], [])
+    grid, strength = layers.grid, anatomy.vascularity
+    strokes: dict[float, list[tuple[Plane, Plane, Plane]]] = {width: [] for width in VESSEL_WIDTHS}
     for side in (1, -1):
         lung = anatomy.lung(side)
-        hilum_y = anatomy.hilum_y - 0.012 * side
-        count = 15
-        angle = np.linspace(-1.35, 1.45, count) + rng.normal(0, 0.16, count)
-        x = np.full(count, 0.070) + rng.normal(0, 0.006, count)
-        y = hilum_y + 0.050 * np.sin(angle) + rng.normal(0, 0.008, count)
-        width = rng.uniform(0.8, 1.15, count)
-        for generation in range(4):
-            length = (0.085, 0.075, 0.06, 0.05)[generation] * rng.uniform(0.7, 1.35, len(x)) * (
-                1 + 0.35 * (np.sin(angle) > 0.4)
-            ) * lung.height / 0.55  # fmt: skip
-            t = np.linspace(0, 1, 26)[:, None]
-            curl = rng.normal(0, 0.42, len(x))
-            heading = angle + curl * t
-            px = x + np.cumsum(np.cos(heading) * length / 26, 0)
-            py = y + np.cumsum(np.sin(heading) * length / 26, 0)
-            taper = width * (1 - 0.25 * t)
-            level = min(generation, 2)
-            strokes[level].append(as_plane(np.stack((
-                (anatomy.midline_at(hilum_y) + side * px).ravel(), py.ravel(),
-                (taper * length / 26).ravel(),
-            ))))  # fmt: skip
-            split = rng.uniform(0.18, 0.5, len(x))
+        size = lung.height / 0.55
+        hilum_y = anatomy.hilum_y - 0.014 * side
+        paint_hilum(anatomy, layers, side, hilum_y, size)
+        # Heads down to the base, fewer and thinner up: a standing patient's blood is in the lower zones.
+        angle = np.concatenate((rng.normal(-1.15, 0.18, 4), rng.normal(-0.45, 0.25, 4), rng.normal(0.15, 0.25, 4),
+                                rng.normal(0.75, 0.2, 5), rng.normal(1.2, 0.2, 5)))  # fmt: skip
+        x = 0.066 + 0.022 * np.clip(np.sin(angle), 0, 1) + rng.normal(0, 0.005, len(angle))
+        y = hilum_y + 0.055 * np.sin(angle) * size + rng.normal(0, 0.008, len(angle))
+        width = rng.uniform(0.45, 1.05, len(angle)) * (0.90 + 0.22 * np.sin(angle))
+        for generation in range(5):
+            length = (0.075, 0.060, 0.050, 0.042, 0.034)[generation] * rng.uniform(0.7, 1.35, len(x)) * size
+            t = np.linspace(0, 1, 16)[:, None]
+            heading = angle + rng.normal(0, 0.5, len(x)) * t
+            px, py = x + np.cumsum(np.cos(heading) * length / 16, 0), y + np.cumsum(np.sin(heading) * length / 16, 0)
+            taper = width * (1 - 0.28 * t)
+            away = np.hypot(px - 0.07, py - hilum_y) / size
+            ink = taper**1.15 * length / 16 * np.exp(-np.clip(away - 0.04, 0, 1) / 0.26)
+            level = VESSEL_WIDTHS[min(generation, len(VESSEL_WIDTHS) - 1)]
+            sheet = (anatomy.midline(as_plane(py.ravel())) + side * px.ravel(), py.ravel(), ink.ravel())
+            strokes[level].append((as_plane(sheet[0]), as_plane(sheet[1]), as_plane(sheet[2])))
+            split = rng.uniform(0.12, 0.42, len(x))
             x, y = np.tile(px[-1], 2), np.tile(py[-1], 2)
             angle = np.concatenate((heading[-1] - split, heading[-1] + split * rng.uniform(0.5, 1.2, len(split))))
-            width = np.tile(width, 2) * 0.74
-        add_blob(layers.vessels, grid, anatomy.x(side, 0.078, hilum_y), hilum_y, 0.034, 0.060, 0.15)
-        add_blob(layers.vessels, grid, anatomy.x(side, 0.092, hilum_y + 0.045), hilum_y + 0.045, 0.020, 0.060, 0.12)
-    strength = anatomy.vascularity
-    for level, (half_width, weight) in enumerate(((0.0056, 0.095), (0.0036, 0.080), (0.0023, 0.065))):
-        x, y, ink = np.concatenate(strokes[level], 1)
-        add_lines(layers.vessels, grid, x, y, ink * np.float32(weight * strength), half_width)
-
-
-def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
-    """Eleven pairs: the back arcs bright, the front arcs fainter and steeper."""
-    grid = layers.grid
-    centres, halves, weights = [], [], []
-    for side in (1, -1):
-        for number, rib in enumerate(anatomy.ribs):
-            d = (grid.x[0] - np.float32(anatomy.midline_at(rib.spine_y))) * side
-            q = d / np.float32(rib.reach(side))
-            back = rib.back_y(q)
-            shown = (d > 0.03) & (q < 1)
-            fade = np.float32(0.75) + np.float32(0.35) * np.clip(q, 0, 1)
-            centres.append(back)
-            halves.append(np.full_like(d, rib.half_width) * (np.float32(0.8) + np.float32(0.25) * q))
-            weights.append(np.where(shown, np.float32(0.135 * rib.weight * anatomy.bone) * fade, 0))
-            if number < 7:
-                arc = np.sqrt(np.clip(1 - q * q, 0, 1))
-                shown = (q > 0.34 - 0.015 * number) & (q < 1)
-                fade = np.clip((q - np.float32(0.32)) * 2.4, 0, 1) * np.clip((1 - q) * 7, 0.15, 1)
-                centres.append(rib.front_y(q))
-                steep = 1 / np.maximum(arc, np.float32(0.45))
-                halves.append(np.full_like(d, rib.half_width * 1.08) * np.minimum(steep, 1.8))
-                weights.append(
-                    np.where(shown, np.float32((0.088 - 0.009 * number) * rib.weight * anatomy.bone) * fade, 0)
-                )
-    middle = np.stack(centres)
-    # Over the liver the beam has little left to show them with.
-    shown = 1 - np.float32(0.6) * np.clip((middle - np.float32(anatomy.liver_y)) * 14, 0, 1)
-    add_bands(
-        layers.bone, grid, as_plane(middle), as_plane(np.stack(halves)), as_plane(np.stack(weights) * shown), rim=0.45
-    )
-
-
-def paint_spine(anatomy: Anatomy, layers: Layers) -> None:
-    """Vertebral bodies with their discs and processes."""
-    grid, y = layers.grid, layers.grid.y
-    phase = spine_phase(anatomy.scale, y)
-    body = rise(np.float32(0.030) + np.float32(0.008) * y - np.abs(layers.d), 0.006)
-    layers.bone += (
-        body * (np.float32(0.075) + np.float32(0.03) * np.sin(phase) + np.float32(0.05) * y) * np.float32(anatomy.bone)
-    )
-    process = np.exp(-((layers.d / np.float32(0.006)) ** 2)) * np.clip(np.sin(phase + 1), 0, 1)
-    pedicle = np.exp(-(((np.abs(layers.d) - np.float32(0.021)) / np.float32(0.006)) ** 2)) * np.clip(
-        np.sin(phase + 2), 0, 1
-    )
-    layers.bone += np.float32(0.07 * anatomy.bone) * (process + pedicle)
-    if anatomy.heart.calcified > 0.3:
-        x, y_arc = smooth_curve(
-            [anatomy.midline_at(anatomy.heart.arch_y) + anatomy.mediastinum_shift + anatomy.heart.knob * k
-             for k in (0.55, 0.93, 0.95, 0.7)],
-            [anatomy.heart.arch_y + k for k in (-0.026, -0.012, 0.010, 0.026)], 24,
-        )  # fmt: skip
-        px, py, length = along(x, y_arc)
-        add_lines(layers.bone, grid, px, py, length * np.float32(0.12 * anatomy.heart.calcified), 0.0025)
-
-
-def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
-    """Clavicles, scapulae and humeral heads."""
-    a, grid = anatomy, layers.grid
-    centres, halves, weights = [], [], []
-    for number, side in enumerate((1, -1)):
-        d = (grid.x[0] - np.float32(a.midline_at(a.clavicle_y))) * side
-        t = (d - np.float32(a.clavicle_start(side))) / np.float32(a.clavicle_span)
-        centres.append(a.clavicle_height(side, t))
-        halves.append(np.float32(0.0135 * a.scale) * (1 + np.float32(0.45) * (1 - np.clip(t * 5, 0, 1))))
-        weights.append(np.float32(0.23 * a.bone) * np.clip(t * 12, 0, 1) * np.clip((1 - t) * 6, 0, 1))
-        # Scapula: blade lateral of the lung when the shoulders are rolled forward, over it otherwise.
-        inner = 0.30 * a.scale - 0.06 * a.scapula
-        top, tip = a.clavicle_y + 0.01, a.clavicle_y + 0.27 * a.scale
-        outer = 0.40 * a.scale
-        at, xs, ys = grid.window(0, top - 0.01, 1, tip + 0.01)
-        aside = (xs - np.float32(a.midline_at(0.5 * (top + tip)))) * side
-        medial = np.float32(inner) + np.float32(0.035) * np.clip((ys - np.float32(top)) * 4, 0, 1.2)
-        lateral = np.float32(outer) - np.float32(0.45) * (ys - np.float32(top)) * np.float32(outer - inner) * 5 * 0.5
-        depth = np.minimum(np.minimum(aside - medial, lateral - aside), np.minimum(ys - top, tip - ys))
-        edge = np.exp(-(((depth - np.float32(0.006)) / np.float32(0.006)) ** 2))
-        strength = 0.075 * a.bone * (0.65 + 0.75 * a.scapula)
-        layers.bone[at] += np.float32(strength) * (np.float32(0.6) * rise(depth, 0.010) + np.float32(0.35) * edge)
-        spine_x, spine_y = along(*smooth_curve(
-            [a.x(side, v, top) for v in (inner + 0.01, inner + 0.07, outer + 0.015)],
-            [top + 0.065, top + 0.030, top - 0.02], 16))[:2]  # fmt: skip
-        add_tube(layers.bone, grid, spine_x[::8], spine_y[::8], 0.009, 0.03, 0.055 * a.bone)
-        head_x, head_y = a.x(side, 0.435 * a.scale + 0.01, a.clavicle_y), a.clavicle_y + 0.025 + 0.01 * number
-        add_blob(layers.bone, grid, head_x, head_y, 0.055, 0.055, 0.13 * a.bone, power=0.6)
-        shaft_x, shaft_y = smooth_curve(
-            [head_x + side * k for k in (0.008, 0.028, 0.05, 0.075)], [head_y + k for k in (0.02, 0.12, 0.24, 0.36)], 8
+            width = np.tile(width, 2) * rng.uniform(0.62, 0.86, 2 * len(split))
+    for half_width, parts in strokes.items():
+        px, py, ink = (np.concatenate(each) for each in zip(*parts, strict=True))
+        add_lines(
+            layers.vessels, grid, as_plane(px), as_plane(py), as_plane(ink) * np.float32(0.105 * strength), half_width
         )
-        add_tube(layers.bone, grid, shaft_x, shaft_y, 0.029, 0.07 * a.bone, 0.06 * a.bone)
-    add_bands(layers.bone, grid, as_plane(np.stack(centres)), as_plane(np.stack(halves)), as_plane(np.stack(weights)),
-              rim=0.5)  # fmt: skip
+
+
+def paint_hilum(anatomy: Anatomy, layers: Layers, side: int, hilum_y: float, size: float) -> None:
+    """The pulmonary artery of a side: on the right a comma that descends, on the left a cap over the bronchus."""
+    grid, strength = layers.grid, anatomy.vascularity
+    if side < 0:
+        trunk = [(0.050, -0.035), (0.068, -0.010), (0.083, 0.035), (0.088, 0.085), (0.094, 0.125)]
+        upper = [(0.060, -0.015), (0.074, -0.055), (0.084, -0.10)]
+    else:
+        trunk = [(0.048, -0.015), (0.070, -0.018), (0.083, 0.010), (0.088, 0.055), (0.096, 0.10)]
+        upper = [(0.066, -0.02), (0.080, -0.058), (0.094, -0.10)]
+    for points, half_width, depth in ((trunk, 0.0125, 0.105), (upper, 0.0065, 0.075)):
+        ys = [hilum_y + y * size for _, y in points]
+        curve = smooth_curve([anatomy.x(side, d, y) for (d, _), y in zip(points, ys, strict=True)], ys, 40)
+        x, y, length = along(*curve)
+        fade = np.linspace(1.0, 0.45, len(x), dtype=np.float32)
+        add_lines(layers.vessels, grid, x, y, length * fade * np.float32(depth * strength), half_width)
+    add_blob(layers.vessels, grid, anatomy.x(side, 0.072, hilum_y), hilum_y, 0.036, 0.055, 0.085 * strength)
 
 
 def paint_abdomen(anatomy: Anatomy, layers: Layers) -> None:
-    """Gas in stomach and bowel; the liver is the even brightness on the right."""
-    depth, d, y = anatomy.stomach
-    if depth > 0:
-        gas = layers.grid.blank()
-        add_blob(gas, layers.grid, anatomy.x(1, d, y), y, 0.055, 0.028, 0.26 * depth, power=0.6)
-        add_blob(gas, layers.grid, anatomy.x(1, d + 0.05, y + 0.06), y + 0.06, 0.04, 0.03, 0.14 * depth, power=0.7)
-        np.maximum(layers.air, gas, out=layers.air)
+    """Gas in the stomach with its level when the patient stands, gas in the bowel; the liver is even and bright."""
+    a, grid = anatomy, layers.grid
+    rng = np.random.default_rng([BOWEL_STREAM, a.bowel_seed])
+    amount, d, y = a.stomach
+    gas = grid.blank()
+    lung = a.left
+    if amount > 0 and a.view == "PA":
+        # Under the dome, cut off by a level.
+        level = lung.dome_y + 0.040 + 0.035 * amount
+        half = 0.05 + 0.035 * amount
+        at, xs, ys = grid.window(a.x(1, d - half, level), lung.dome_y, a.x(1, d + half, level), level + 0.01)
+        across = (xs - np.float32(a.midline_at(level) + d)) * np.float32(1 / half)
+        roof = (
+            lung.diaphragm(as_plane(xs - np.float32(a.midline_at(lung.dome_y))))
+            + np.float32(0.012)
+            + np.float32(0.03) * across**2
+        )
+        inside = rise(as_plane(ys - roof), 0.008) * rise(as_plane(np.float32(level) - ys), 0.003)
+        gas[at] = np.float32(0.16 + 0.16 * amount) * inside * np.clip((1 - np.abs(across)) * 4, 0, 1)
+    elif amount > 0:
+        add_blob(gas, grid, a.x(1, d - 0.03, y), y + 0.02, 0.075, 0.035, 0.15 * amount, power=0.6)
+    if rng.random() < 0.6:  # the colon's left bend
+        x = a.x(1, 0.20 + 0.04 * rng.random(), y)
+        add_bowel(gas, grid, rng, x, lung.dome_y + 0.075, int(rng.integers(3, 7)), (0.012, 0.036), 0.033)
+    for _ in range(int(rng.integers(0, 5))):
+        x, low = a.x(1, rng.uniform(-0.2, 0.25), 0.9), rng.uniform(lung.dome_y + 0.16, 1.0)
+        add_bowel(gas, grid, rng, x, low, int(rng.integers(2, 6)), (0.026, 0.006), 0.026)
+    top = min(a.left.dome_y, a.right.dome_y)
+    at, _, ys = grid.window(0, top, 1, 1)
+    floor = np.where(layers.d[at] > 0, np.float32(a.left.dome_y + 0.012), np.float32(a.right.dome_y + 0.03))
+    layers.air[at] = np.maximum(layers.air[at], gas[at] * rise(as_plane(ys - floor), 0.012))
+    mottle = stretch(as_plane(rng.standard_normal((9, 9))), grid.size_px)[at]
+    layers.soft[at] *= 1 + np.float32(0.022) * mottle * np.clip((ys - np.float32(top + 0.08)) * 8, 0, 1)
+
+
+def add_bowel(
+    gas: Plane,
+    grid: Grid,
+    rng: np.random.Generator,
+    x: float,
+    y: float,
+    count: int,
+    step: tuple[float, float],
+    radius: float,
+) -> None:
+    """A loop that holds gas: pouches in a row, each flattened, none darker where two overlap."""
+    depth = float(rng.uniform(0.05, 0.17))
+    reach = 1.5 * radius
+    for _ in range(count):
+        wide, high = (float(value) for value in radius * rng.uniform(0.7, 1.4, 2))
+        at, xs, ys = grid.window(x - reach, y - reach, x + reach, y + reach)
+        u, v = (xs - np.float32(x)) / np.float32(wide), (ys - np.float32(y)) / np.float32(high)
+        gas[at] = np.maximum(gas[at], np.float32(depth) * np.sqrt(dome(u * u + v * v)))
+        x, y = x + float(rng.normal(step[0], 0.012)), y + float(rng.normal(step[1], 0.012))
 
 
 def paint_breasts(anatomy: Anatomy, layers: Layers) -> None:
-    """Two soft shadows with a lower crescent over the lung bases."""
+    """Two soft shadows over the bases, wider than the lung, dense along their lower edge."""
     if anatomy.breast <= 0 and anatomy.fat < 0.75:
         return
-    weight = 0.03 + 0.125 * anatomy.breast + 0.05 * max(anatomy.fat - 0.6, 0)
-    radius = 0.115 + 0.035 * anatomy.breast
+    weight = 0.035 + 0.150 * anatomy.breast + 0.06 * max(anatomy.fat - 0.6, 0)
+    wide, high = 0.120 + 0.045 * anatomy.breast, 0.125 + 0.040 * anatomy.breast
     for side in (1, -1):
-        y = anatomy.breast_y - 0.035 + 0.004 * side
-        x = anatomy.x(side, 0.205 * anatomy.scale, y)
-        at, xs, ys = layers.grid.window(x - radius, y - radius, x + radius, y + radius)
-        u, v = (xs - np.float32(x)) / np.float32(radius), (ys - np.float32(y)) / np.float32(radius)
+        y = anatomy.breast_y - 0.045 + 0.006 * side
+        x = anatomy.x(side, (0.205 + 0.02 * anatomy.breast) * anatomy.scale, y)
+        at, xs, ys = layers.grid.window(x - wide, y - high, x + wide, y + high)
+        u, v = (xs - np.float32(x)) / np.float32(wide), (ys - np.float32(y)) / np.float32(high)
         # It hangs: nothing to see above, a crescent below.
-        hanging = np.clip((v + np.float32(0.9)) * np.float32(0.75), 0, 1) ** 2
-        layers.wall[at] += np.float32(weight) * dome(u * u + v * v) ** np.float32(0.5) * hanging
+        hanging = np.clip((v + np.float32(0.9)) * np.float32(0.72), 0, 1) ** 2
+        layers.wall[at] += np.float32(weight) * np.sqrt(dome(u * u + v * v)) * hanging
 
 
 def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
@@ -348,6 +316,21 @@ def paint_look_alikes(anatomy: Anatomy, layers: Layers) -> None:
         # A fold darkens towards its edge and ends in a step; a pleural line is a thin white line.
         ramp = np.where(away > 0, np.exp(-away * 25), np.exp(np.minimum(away, 0) * 500))
         layers.wall[at] += np.float32(0.035) * as_plane(ramp) * rise(np.minimum(t, 1 - t) - np.float32(0.12), 0.12)
+    if looks.fat_pad > 0.15:
+        # Fat at the apex and beside the right atrium: a grey slope in the angle between heart and diaphragm.
+        for side, d, factor in ((1, a.heart.left, 1.0), (-1, a.heart.right, 0.7)):
+            y = a.lung(side).dome_y + 0.012
+            radius = factor * (0.030 + 0.040 * looks.fat_pad)
+            x = a.x(side, d + a.mediastinum_shift * side, y)
+            at, xs, ys = grid.window(x - 1.6 * radius, y - radius, x + 1.6 * radius, y + radius)
+            u, v = (xs - np.float32(x)) / np.float32(1.6 * radius), (ys - np.float32(y)) / np.float32(radius)
+            layers.fill[at] += (
+                (1 - layers.fill[at]) * np.float32(0.38) * dome(u * u + v * v) ** 2 * (layers.lungs[side][at] > 0)
+            )
+    if looks.end_on > 0.2:
+        side = 1 if a.body_seed % 2 else -1
+        y = a.hilum_y - 0.07
+        add_blob(layers.vessels, grid, a.x(side, 0.115, y), y, 0.0095, 0.0095, 0.16 * looks.end_on, power=0.6)
     for side in SIDES.values():
         if looks.companion > 0.4:
             y = a.ribs[0].spine_y + 0.075
