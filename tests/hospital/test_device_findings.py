@@ -145,6 +145,16 @@ def test_a_generator_or_reservoir_lies_on_its_side(attribute: str, place: str) -
         assert layers.metal[y1:y2, x1:x2].sum() > 5 * layers.metal[y3:y4, x3:x4].sum()
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_chest_tube_lies_wholly_on_its_side(side: str) -> None:
+    for number in range(20):
+        anatomy = random_anatomy(number, "AP")
+        extent = draw("chest tube", f"{side} lung", anatomy, seed=number).extent
+        for row, column in np.argwhere(extent):
+            x, y = (column + 0.5) / SIZE, (row + 0.5) / SIZE
+            assert (x > anatomy.midline_at(y)) == (side == "left")
+
+
 @pytest.mark.parametrize(("attribute", "place"), PLACES)
 def test_all_ink_lies_in_the_extent_and_the_extent_is_tight(attribute: str, place: str) -> None:
     for number in range(4):

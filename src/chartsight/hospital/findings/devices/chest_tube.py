@@ -21,7 +21,10 @@ def draw_chest_tube(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, r
     height = lung.dome_y - lung.apex_y
     entry_y = lung.apex_y + (0.62 + 0.16 * rng.random()) * height
     entry = (a.x(side, lung.lateral_at(entry_y) + 0.006, entry_y), entry_y)
-    outside = [(a.x(side, lung.lateral_at(entry_y) + k, entry_y + 0.6 * k), entry_y + 0.6 * k) for k in (0.15, 0.06)]
+    fall = rng.uniform(0.4, 1.3)
+    outside = [
+        (a.x(side, lung.lateral_at(entry_y) + k, entry_y), entry_y + fall * k**1.4) for k in (0.40, 0.26, 0.13, 0.05)
+    ]
     if apical:
         tip_y = lung.apex_y + (0.10 + 0.16 * depth) * height
         tip_d = lung.lateral_at(tip_y) * (0.72 - 0.10 * depth)

@@ -19,9 +19,12 @@ def draw_mediastinal_drain(
     """A drain up behind the breastbone, often a second one along the diaphragm; severity is how far they show."""
     a, heart = anatomy, anatomy.heart
     depth, lean, second, half = rng.random(), rng.normal(0, 1, 3), rng.random() < 0.55, DRAIN * rng.uniform(0.75, 1.0)
-    below = min(heart.bottom_y + 0.14, 1.02)
+    below, aside = heart.bottom_y + 0.12, 0.05 * rng.normal()
     level = 0.08 + 0.35 * depth
+    # Through the skin below the breastbone, then over the belly and off the film.
+    outside = [(heart_x(a, aside + 0.02, 1.04), 1.04)] if below < 0.98 else []
     upward = [
+        *outside,
         (heart_x(a, -0.050 + 0.02 * lean[0], below), below),
         (heart_x(a, -0.012 + 0.01 * lean[0], heart.bottom_y), heart.bottom_y),
         (heart_x(a, 0.010 + 0.014 * lean[1], heart_level(heart, 0.6)), heart_level(heart, 0.6)),
@@ -31,6 +34,7 @@ def draw_mediastinal_drain(
     x, y = draw_drain(pen, upward, half)
     if second:
         along_diaphragm = [
+            *((x + 0.035, y) for x, y in outside),
             (heart_x(a, 0.010 + 0.02 * lean[0], below), below),
             (heart_x(a, 0.030, heart.bottom_y + 0.01), heart.bottom_y + 0.01),
             (heart_x(a, 0.40 * heart.left, heart_level(heart, 0.93)), heart_level(heart, 0.93)),
