@@ -210,7 +210,7 @@ ARTEFACTS = {
     "snaps": Artefact(0.03, 0.14, paint_snaps),
     "buttons": Artefact(0.04, 0.02, paint_buttons),
     "necklace": Artefact(0.02, 0.04, paint_necklace, women=1.5),
-    "bra": Artefact(0.06, 0.03, paint_bra, women=10),
+    "bra": Artefact(0.06, 0.03, paint_bra, women=3),
     "braid": Artefact(0.02, 0.03, paint_braid, women=4),
     "earrings": Artefact(0.02, 0.03, paint_earrings, women=3),
     "folds": Artefact(0.06, 0.16, paint_folds),

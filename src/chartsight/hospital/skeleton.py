@@ -170,8 +170,8 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         add_blob(layers.bone, grid, head_x, head_y, 0.050, 0.052, 0.15 * a.bone, power=0.55)
         lean = 0.5 if a.view == "AP" else 1.0
         shaft_x, shaft_y = smooth_curve(
-            [head_x + side * k * lean for k in (0.006, 0.020, 0.035, 0.055)],
-            [head_y + k for k in (0.025, 0.12, 0.24, 0.40)],
+            [head_x + side * k * lean for k in (0.006, 0.020, 0.045, 0.090)],
+            [head_y + k for k in (0.025, 0.12, 0.32, 0.75)],
             8,
         )
         add_tube(layers.bone, grid, shaft_x, shaft_y, 0.024, 0.11 * a.bone, 0.055 * a.bone)

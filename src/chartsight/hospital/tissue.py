@@ -251,7 +251,7 @@ def paint_abdomen(anatomy: Anatomy, layers: Layers) -> None:
         x = a.x(1, 0.20 + 0.04 * rng.random(), y)
         add_bowel(gas, grid, rng, x, lung.dome_y + 0.075, int(rng.integers(3, 7)), (0.012, 0.036), 0.033)
     for _ in range(int(rng.integers(0, 5))):
-        x, low = a.x(1, rng.uniform(-0.2, 0.25), 0.9), rng.uniform(lung.dome_y + 0.16, 1.0)
+        x, low = a.x(1, rng.uniform(-0.2, 0.25), 0.9), lung.dome_y + rng.uniform(0.14, 0.34)
         add_bowel(gas, grid, rng, x, low, int(rng.integers(2, 6)), (0.026, 0.006), 0.026)
     top = min(a.left.dome_y, a.right.dome_y)
     at, _, ys = grid.window(0, top, 1, 1)
