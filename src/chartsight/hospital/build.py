@@ -3,36 +3,72 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.errors import RecipeError
 from chartsight.hospital.config import HospitalConfig
-from chartsight.hospital.cxr import Reading, film_path, write_cxr_tables, write_jpeg, write_reports
+from chartsight.hospital.cxr import CxrFiles, Reading, film_path, study_films, write_jpeg, write_png
 from chartsight.hospital.film_request import Film, FilmRequest
-from chartsight.hospital.imagenome import write_imagenome
-from chartsight.hospital.patients import Patient, plan_patients
+from chartsight.hospital.imagenome import ImagenomeFiles
+from chartsight.hospital.masks import MASKS_SCHEMA, encode_mask, mask_rows
+from chartsight.hospital.parquet_files import ParquetFile
+from chartsight.hospital.patients import Patient, Study, iterate_patients
 from chartsight.hospital.reports import with_label_noise, write_report
-from chartsight.hospital.tables import build_tables, write_tables
-from chartsight.hospital.truth import write_truth
+from chartsight.hospital.tables import TableFiles
+from chartsight.hospital.truth import (
+    READINGS_SCHEMA,
+    TECHNIQUES_SCHEMA,
+    TRUTH_SCHEMA,
+    reading_rows,
+    technique_rows,
+    truth_rows,
+)
 from chartsight.progress import track
 from chartsight.runs import Run, new_output
 
-FILMS_A_TASK = 4  # rendered by one process before it reports; small, so that the bar moves
+PATIENTS_A_BLOCK = 50  # whose films and labels are in memory at a time
+FILMS_A_TASK = 4  # drawn by one process before it reports; small, so that the bar moves
+TASKS_AHEAD = 8  # a process, so that none waits while a block is written
 
 
 @dataclass(frozen=True)
 class FilmTask:
-    """One film to render and where to put it."""
+    """One film to draw and where to put it.
+
+    Args:
+        jpeg: The film in 8 bits.
+        png: The film in 16 bits; None without.
+    """
 
     request: FilmRequest
-    path: Path
+    jpeg: Path
+    png: Path | None
     jpeg_quality: int
+
+
+@dataclass(frozen=True)
+class DrawnFilm:
+    """What is true of a film, without its pixels, which are in the file.
+
+    Args:
+        film: Without pixels and masks.
+        masks: Run lengths a planted finding; None where the view does not show it.
+    """
+
+    film: Film
+    masks: tuple[NDArray[np.int32] | None, ...]
 
 
 def build_hospital(
@@ -60,19 +96,66 @@ def build_hospital(
     run = Run("hospital", config.as_dict(), seed=config.seed, terms="synthetic", pairing="synthetic")
     with new_output(Path(out), replace=force) as folder:
         folder.mkdir()
-        patients = plan_patients(config)
-        rows = build_tables(patients, config.seed)
-        write_tables(folder / "mimic-iv", rows)
-        readings = [read_study(patient, nth, config) for patient in patients for nth in range(len(patient.studies))]
-        films = render_films(folder / "mimic-cxr-jpg", readings, config, workers=workers, quiet=quiet)
-        write_cxr_tables(folder / "mimic-cxr-jpg", readings, config.film_size_px)
-        write_reports(folder / "mimic-cxr-reports", readings)
-        boxes = {dicom_id: film.boxes for dicom_id, film in films.items()}
-        write_imagenome(folder / "chest-imagenome", readings, boxes, config.film_size_px)
-        truth_count = write_truth(folder / "truth.parquet", readings, films, config.style)
-        run.kept = {**rows.counts(), "films": len(films), "truth": truth_count}
+        total = None if quiet else sum(len(study_films(s)) for p in iterate_patients(config) for s in p.studies)
+        tasks = (task for patient in iterate_patients(config) for task in film_tasks(patient, folder, config))
+        drawn = track(
+            draw_films(tasks, min(workers or usable_cores(), config.patients)), "drawing films", total, quiet=quiet
+        )
+        with HospitalFiles(folder, config) as files:
+            for patients in in_blocks(iterate_patients(config)):
+                names = [name for patient in patients for study in patient.studies for name, _ in study_films(study)]
+                files.add(patients, dict(zip(names, islice(drawn, len(names)), strict=True)))
+        run.kept = files.counts()
         run.write(folder)
     return run
+
+
+class HospitalFiles:
+    """Everything in a hospital's folder but the films, growing block by block."""
+
+    def __init__(self, folder: Path, config: HospitalConfig) -> None:
+        self.config = config
+        self.film_count = 0
+        size = config.film_size_px
+        with ExitStack() as stack:
+            self.tables = stack.enter_context(TableFiles(folder / "mimic-iv", config.seed))
+            self.cxr = stack.enter_context(CxrFiles(folder / "mimic-cxr-jpg", folder / "mimic-cxr-reports", size))
+            self.imagenome = stack.enter_context(ImagenomeFiles(folder / "chest-imagenome", size))
+            self.truth = stack.enter_context(ParquetFile(folder / "truth.parquet", TRUTH_SCHEMA))
+            self.masks = stack.enter_context(ParquetFile(folder / "masks.parquet", MASKS_SCHEMA))
+            self.readings = stack.enter_context(ParquetFile(folder / "readings.parquet", READINGS_SCHEMA))
+            self.techniques = stack.enter_context(ParquetFile(folder / "techniques.parquet", TECHNIQUES_SCHEMA))
+            self.stack = stack.pop_all()
+
+    def add(self, patients: Sequence[Patient], drawn: Mapping[str, DrawnFilm]) -> None:
+        """Append patients; `drawn` are their films by dicom_id."""
+        readings = [read_study(patient, study, self.config) for patient in patients for study in patient.studies]
+        films = {dicom_id: each.film for dicom_id, each in drawn.items()}
+        self.film_count += len(films)
+        for patient in patients:
+            self.tables.add(patient)
+        self.cxr.add(readings)
+        self.imagenome.add(readings, {dicom_id: film.boxes for dicom_id, film in films.items()})
+        self.truth.add([row for each in readings for row in truth_rows(each, films, self.config.style)])
+        self.readings.add([row for each in readings for row in reading_rows(each, self.config.seed)])
+        self.techniques.add([row for each in readings for row in technique_rows(each)])
+        shown = [(name, each.study.findings) for each in readings for name, _ in study_films(each.study)]
+        size = self.config.film_size_px
+        self.masks.add([row for name, findings in shown for row in mask_rows(name, findings, drawn[name].masks, size)])
+
+    def counts(self) -> dict[str, int]:
+        """Rows by table, films, and rows of truth and masks."""
+        return {
+            **self.tables.counts, "films": self.film_count, "truth": self.truth.count, "masks": self.masks.count,
+        }  # fmt: skip
+
+    def __enter__(self) -> HospitalFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stack.__exit__(kind, error, traceback)
 
 
 def check_style(style: str) -> None:
@@ -83,47 +166,64 @@ def check_style(style: str) -> None:
         raise RecipeError("unknown-style", "style", repr(style), "one of " + ", ".join(sorted(STYLES)))
 
 
-def read_study(patient: Patient, nth: int, config: HospitalConfig) -> Reading:
-    """The `nth` study of a patient with its report, as written and as labelled."""
-    report = write_report(patient, patient.studies[nth], config)
-    return Reading(patient, patient.studies[nth], report, with_label_noise(report, config))
+def read_study(patient: Patient, study: Study, config: HospitalConfig) -> Reading:
+    """A study of a patient with its report, as written and as labelled."""
+    report = write_report(patient, study, config)
+    return Reading(patient, study, report, with_label_noise(report, config))
 
 
-def render_films(
-    folder: Path, readings: Sequence[Reading], config: HospitalConfig, *, workers: int | None, quiet: bool
-) -> Mapping[str, Film]:
-    """Every film, written below `folder`; dicom_id → what is true of it (without its pixels)."""
-    tasks = [
-        FilmTask(
-            each.patient.film_request(each.study, config),
-            folder / film_path(each.patient, each.study),
-            config.jpeg_quality,
-        )
-        for each in readings
-    ]
-    processes = min(workers or usable_cores(), len(tasks))
-    rendered = track(map_tasks(tasks, processes), "rendering films", total=len(tasks), quiet=quiet)
-    return {each.study.dicom_id: film for each, film in zip(readings, rendered, strict=True)}
+def in_blocks(patients: Iterator[Patient]) -> Iterator[list[Patient]]:
+    """The patients, `PATIENTS_A_BLOCK` at a time."""
+    while block := list(islice(patients, PATIENTS_A_BLOCK)):
+        yield block
 
 
-def map_tasks(tasks: Sequence[FilmTask], processes: int) -> Iterator[Film]:
-    """Films in the order of the tasks, from this process or from several."""
+def film_tasks(patient: Patient, folder: Path, config: HospitalConfig) -> Iterator[FilmTask]:
+    """A task for each film of a patient, in the order of `study_films`."""
+    for study in patient.studies:
+        requests = (patient.film_request(study, config), patient.lateral_request(study, config))
+        for (dicom_id, _), request in zip(study_films(study), requests, strict=False):
+            assert request is not None
+            jpeg = folder / "mimic-cxr-jpg" / film_path(patient, study, dicom_id)
+            png = folder / "mimic-cxr-16bit" / film_path(patient, study, dicom_id, ".png")
+            yield FilmTask(request, jpeg, png if config.bits == 16 else None, config.jpeg_quality)
+
+
+def draw_films(tasks: Iterable[FilmTask], processes: int) -> Iterator[DrawnFilm]:
+    """Films in the order of the tasks, from this process or from several; tasks are taken a few ahead."""
     if processes <= 1:
-        yield from map(render_task, tasks)
+        yield from map(draw_task, tasks)
         return
+    remaining = iter(tasks)
+    waiting: deque[Future[list[DrawnFilm]]] = deque()
     # spawn: forking a process that already runs threads (Arrow, BLAS) may hang
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(render_task, tasks, chunksize=FILMS_A_TASK)
+        while chunk := list(islice(remaining, FILMS_A_TASK)):
+            waiting.append(pool.submit(draw_tasks, chunk))
+            if len(waiting) > TASKS_AHEAD * processes:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
-def render_task(task: FilmTask) -> Film:
-    """One film written; returned without pixels, which are in the file."""
+def draw_tasks(tasks: Sequence[FilmTask]) -> list[DrawnFilm]:
+    """Several films written."""
+    return [draw_task(task) for task in tasks]
+
+
+def draw_task(task: FilmTask) -> DrawnFilm:
+    """One film written."""
     from chartsight.hospital.render import render_film
 
     film = render_film(task.request)
-    write_jpeg(task.path, film.pixels.astype(np.uint8), task.jpeg_quality)
+    pixels: NDArray[np.unsignedinteger[Any]] = film.pixels
+    if task.png is not None:
+        write_png(task.png, pixels.astype(np.uint16))
+        pixels = pixels // np.uint16(256)  # as the renderer reduces a film of 8 bits
+    write_jpeg(task.jpeg, pixels.astype(np.uint8), task.jpeg_quality)
     bare = tuple(None if mark is None else replace(mark, mask=np.zeros((0, 0), np.bool_)) for mark in film.marks)
-    return replace(film, pixels=np.zeros((0, 0), np.uint8), marks=bare)
+    masks = tuple(None if mark is None else encode_mask(mark.mask) for mark in film.marks)
+    return DrawnFilm(replace(film, pixels=np.zeros((0, 0), np.uint8), marks=bare), masks)
 
 
 def usable_cores() -> int:

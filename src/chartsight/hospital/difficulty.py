@@ -34,7 +34,7 @@ class Difficulty:
 
     def drawn_severity(self, severity: float) -> float:
         """What is drawn for a course's severity; rises with it, 1 stays 1."""
-        drawn = self.floor + (1 - self.floor) * min(max(severity, 0.0), 1.0) ** self.bend
+        drawn: float = self.floor + (1 - self.floor) * min(max(severity, 0.0), 1.0) ** self.bend
         return round(max(drawn, FAINTEST_DRAWN), 3)
 
     def as_drawn(self, findings: Sequence[PlantedFinding]) -> tuple[PlantedFinding, ...]:

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TextIO
 
 from chartsight.hospital.cxr import Reading, film_path
 from chartsight.hospital.film_request import Box
@@ -61,43 +63,60 @@ SPLIT_HEADER = ("", "subject_id", "study_id", "dicom_id", "path", "ViewPosition"
 SECTION = "finalreport"
 
 
-def write_imagenome(
-    folder: Path, readings: Sequence[Reading], boxes: Mapping[str, Mapping[str, Box]], film_size_px: int
-) -> None:
-    """Everything under `silver_dataset`.
+class ImagenomeFiles:
+    """Everything under `silver_dataset`, growing study by study; frontal films only, as in the release.
 
     Args:
         folder: Of the data set.
-        readings: One a film.
-        boxes: dicom_id → object → box in pixels of the film.
         film_size_px: Width and height of the films.
     """
-    graphs = folder / "silver_dataset" / "scene_graph"
-    tables = folder / "silver_dataset" / "scene_tabular"
-    splits = folder / "silver_dataset" / "splits"
-    for each in (graphs, tables, splits):
-        each.mkdir(parents=True, exist_ok=True)
-    with (
-        (tables / "attribute_relations_tabular.txt").open("w", encoding="utf-8", newline="\n") as attributes,
-        (tables / "bbox_objects_tabular.txt").open("w", encoding="utf-8", newline="\n") as objects,
-    ):
-        attributes.write("\t".join(ATTRIBUTE_TABLE_HEADER) + "\n")
-        objects.write("\t".join(OBJECT_TABLE_HEADER) + "\n")
+
+    def __init__(self, folder: Path, film_size_px: int) -> None:
+        self.film_size_px = film_size_px
+        self.graphs = folder / "silver_dataset" / "scene_graph"
+        tables = folder / "silver_dataset" / "scene_tabular"
+        splits = folder / "silver_dataset" / "splits"
+        for each in (self.graphs, tables, splits):
+            each.mkdir(parents=True, exist_ok=True)
+        self.stack = ExitStack()
+        self.attributes = self.open(tables / "attribute_relations_tabular.txt", "\t".join(ATTRIBUTE_TABLE_HEADER))
+        self.objects = self.open(tables / "bbox_objects_tabular.txt", "\t".join(OBJECT_TABLE_HEADER))
+        names = {"train": "train", "validate": "valid", "test": "test"}
+        self.splits = {
+            split: self.open(splits / f"{name}.csv", ",".join(SPLIT_HEADER)) for split, name in names.items()
+        }
+        self.split_counts = dict.fromkeys(names, 0)
+
+    def open(self, path: Path, header: str) -> TextIO:
+        """A text file with its first line."""
+        file = self.stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+        file.write(header + "\n")
+        return file
+
+    def add(self, readings: Sequence[Reading], boxes: Mapping[str, Mapping[str, Box]]) -> None:
+        """Append studies; `boxes` are dicom_id → object → box in pixels of the film."""
         for reading in readings:
-            graph = scene_graph(reading, boxes[reading.study.dicom_id], film_size_px)
-            path = graphs / f"{reading.study.dicom_id}_SceneGraph.json"
-            path.write_text(json.dumps(graph, indent=1) + "\n", "utf-8")
-            attributes.writelines("\t".join(map(str, row)) + "\n" for row in attribute_rows(reading))
-            for each in graph["objects"]:
-                objects.write("\t".join(str(each[name]) for name in OBJECT_TABLE_HEADER) + "\n")
-    for split, name in (("train", "train"), ("validate", "valid"), ("test", "test")):
-        chosen = [each for each in readings if each.patient.split == split]
-        lines = [",".join(SPLIT_HEADER)]
-        for nth, reading in enumerate(chosen):
             patient, study = reading.patient, reading.study
-            dicom = film_path(patient, study).with_suffix(".dcm").as_posix()
-            lines.append(f"{nth},{patient.subject_id},{study.study_id},{study.dicom_id},{dicom},{study.view}")
-        (splits / f"{name}.csv").write_text("\n".join(lines) + "\n", "utf-8")
+            graph = scene_graph(reading, boxes[study.dicom_id], self.film_size_px)
+            path = self.graphs / f"{study.dicom_id}_SceneGraph.json"
+            path.write_text(json.dumps(graph, indent=1) + "\n", "utf-8")
+            self.attributes.writelines("\t".join(map(str, row)) + "\n" for row in attribute_rows(reading))
+            for each in graph["objects"]:
+                self.objects.write("\t".join(str(each[name]) for name in OBJECT_TABLE_HEADER) + "\n")
+            dicom = film_path(patient, study, study.dicom_id, ".dcm").as_posix()
+            nth = self.split_counts[patient.split]
+            self.splits[patient.split].write(
+                f"{nth},{patient.subject_id},{study.study_id},{study.dicom_id},{dicom},{study.view}\n"
+            )
+            self.split_counts[patient.split] = nth + 1
+
+    def __enter__(self) -> ImagenomeFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stack.__exit__(kind, error, traceback)
 
 
 def scene_graph(reading: Reading, boxes: Mapping[str, Box], film_size_px: int) -> dict[str, Any]:

@@ -7,7 +7,8 @@ sentences of this module, never the truth; a finding that the report omits is mi
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,66 +16,34 @@ import numpy as np
 
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.film_request import PlantedFinding
+from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, Study
-from chartsight.hospital.sites import (
-    ATELECTASIS,
-    CARDIOMEGALY,
-    CONSOLIDATION,
-    EDEMA,
-    EFFUSION,
-    HYPERAERATION,
-    NODULE,
-    PACER,
-    PNEUMOTHORAX,
-    TUBE,
-    propagate,
+from chartsight.hospital.readers import SeenFinding, read_film
+from chartsight.hospital.sites import CONSOLIDATION, DEVICES, propagate
+from chartsight.hospital.wordings import (
+    COMPARED,
+    DEGREES,
+    DISEASE_WORDINGS,
+    IMPLIED_CLAUSES,
+    JOINT_NEGATIONS,
+    MILD,
+    NAMES,
+    NEGATIONS,
+    REMOVALS,
+    RESOLUTIONS,
+    SIDED,
+    SUSPICIONS,
+    TECHNICAL,
+    TIP_WORDINGS,
+    WORDINGS,
 )
 
 REPORT_STREAM, NOISE_STREAM = 2, 3
-
-# Attribute → wordings. {degree} is mild, moderate or severe in the finding's own words, {place} the site.
-WORDINGS: Mapping[str, tuple[str, ...]] = {
-    EFFUSION: ("There is a {degree} {side} pleural effusion.", "{Degree} {side} pleural effusion is present."),
-    PNEUMOTHORAX: ("There is a {degree} {side} pneumothorax.", "{Degree} {side} pneumothorax is seen."),
-    CONSOLIDATION: (
-        "There is a {degree} consolidation in the {place}.",
-        "{Degree} opacity in the {place}, consolidation.",
-    ),
-    ATELECTASIS: ("{Degree} atelectasis in the {place}.", "There is {degree} atelectasis in the {place}."),
-    EDEMA: ("{Degree} pulmonary edema with bilateral hazy opacities.", "Findings of {degree} pulmonary edema."),
-    CARDIOMEGALY: ("The heart is {degree} enlarged.", "Cardiac silhouette is {degree} enlarged."),
-    NODULE: ("There is a {degree} nodular mass in the {place}.", "{Degree} mass projecting over the {place}."),
-    HYPERAERATION: ("The lungs are {degree} hyperinflated.", "{Degree} hyperinflation of both lungs."),
-    PACER: ("A {side} chest wall pacemaker with its leads is in place.", "{Side}-sided pacemaker leads are in place."),
-    TUBE: ("An endotracheal tube is in place.", "The endotracheal tube ends above the carina."),
-}
-DEGREES: Mapping[str, tuple[str, str, str]] = {
-    EFFUSION: ("small", "moderate", "large"),
-    PNEUMOTHORAX: ("small", "moderate", "large"),
-    CONSOLIDATION: ("faint", "moderate", "dense"),
-    CARDIOMEGALY: ("mildly", "moderately", "severely"),
-    HYPERAERATION: ("mildly", "moderately", "severely"),
-    NODULE: ("small", "moderate", "large"),
-}
-NEGATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {  # attribute → how its absence is written, and where
-    EFFUSION: (
-        "There is no pleural effusion.",
-        ("left costophrenic angle", "right costophrenic angle", "left lung", "right lung"),
-    ),
-    PNEUMOTHORAX: ("There is no pneumothorax.", ("left lung", "right lung")),
-    CONSOLIDATION: ("No focal consolidation.", ("left lung", "right lung")),
-    EDEMA: ("No pulmonary edema.", ("left lung", "right lung")),
-    CARDIOMEGALY: ("The cardiac silhouette is normal in size.", ("cardiac silhouette",)),
-}
-DISEASE_WORDINGS = {
-    "pneumonia": "consistent with pneumonia",
-    "fluid overload/heart failure": "consistent with heart failure",
-    "copd/emphysema": "consistent with COPD",
-    "lung cancer": "suspicious for lung cancer",
-}
-SIDED = {EFFUSION, PNEUMOTHORAX, PACER}
-COMPARED = {EFFUSION, PNEUMOTHORAX, CONSOLIDATION, ATELECTASIS, EDEMA, CARDIOMEGALY, NODULE}
+JOINTLY = 0.5  # share of reports that deny several findings in one sentence
+MOST_IMPRESSIONS = 4
+INFECTIONS = ("pneumonia", "aspiration")
 CHANGE = 0.12  # of severity, that a radiologist would call a change
+CHANGES = {"improved": " It has improved.", "worsened": " It has worsened.", "no change": " It is unchanged."}
 Comparison = Literal["improved", "worsened", "no change"]
 
 
@@ -101,11 +70,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Report:
-    """One study's report; sentences are numbered from 0 in reading order."""
+    """One study's report; sentences are numbered from 0 in reading order. `seen` is what it was made of."""
 
     study_id: int
     sentences: tuple[Sentence, ...]
     text: str
+    seen: tuple[SeenFinding, ...] = ()
 
     @property
     def is_normal(self) -> bool:
@@ -114,21 +84,30 @@ class Report:
 
 
 def write_report(patient: Patient, study: Study, config: HospitalConfig) -> Report:
-    """The report of a study, with the config's omissions; labels read from it may be inverted by `with_label_noise`."""
-    rng = np.random.default_rng([config.seed, study.study_id, REPORT_STREAM])
+    """The report of a study as its reader sees it (`readers.py`); labels read from it may be inverted by
+    `with_label_noise`."""
     previous = previous_study(patient, study)
-    sentences: list[Sentence] = []
-    for finding in study.findings:
-        sentence = describe(rng, patient, finding, previous)
-        if rng.random() >= config.report_omission:
-            sentences.append(sentence)
-    present = {finding.attribute for finding in study.findings}
-    for attribute, (text, objects) in NEGATIONS.items():
-        if attribute not in present:
-            assertions = tuple(Assertion(attribute, each, is_present=False) for each in objects)
-            sentences.append(Sentence(text, "FINDINGS", assertions))
-    sentences.append(impression(sentences))
-    return Report(study.study_id, tuple(sentences), layout(patient, study, previous, sentences))
+    seen = read_film(study, config)
+    stated = [each for each in seen if each.outcome in ("reported", "suspected", "overcalled")]
+    stated.sort(key=lambda each: each.finding.attribute not in DEVICES)  # tubes and lines first, as is the custom
+    sentences = [
+        suspect(study, each.finding, config)
+        if each.outcome == "suspected"
+        else describe(patient, study, each.finding, previous, config)
+        for each in stated
+    ]
+    asserted = {a.attribute for sentence in sentences for a in sentence.assertions}
+    resolved = list(resolutions(study, previous, asserted, config))
+    asserted |= {a.attribute for sentence in resolved for a in sentence.assertions}
+    sentences += resolved
+    sentences += negations(study, asserted, config)
+    sentences.append(impression([each.finding for each in stated if each.outcome != "suspected"]))
+    return Report(study.study_id, tuple(sentences), layout(patient, study, previous, sentences), seen)
+
+
+def words_generator(study: Study, config: HospitalConfig, about: str) -> np.random.Generator:
+    """Of the choice of words about one thing: what else is said does not change them."""
+    return np.random.default_rng([config.seed, study.study_id, REPORT_STREAM, zlib.crc32(about.encode())])
 
 
 def previous_study(patient: Patient, study: Study) -> Study | None:
@@ -137,69 +116,152 @@ def previous_study(patient: Patient, study: Study) -> Study | None:
     return max(earlier, key=lambda each: each.time, default=None)
 
 
-def describe(rng: np.random.Generator, patient: Patient, finding: PlantedFinding, previous: Study | None) -> Sentence:
+def describe(
+    patient: Patient, study: Study, finding: PlantedFinding, previous: Study | None, config: HospitalConfig
+) -> Sentence:
     """The sentence of one finding."""
     attribute, site = finding.attribute, finding.objects[0]
-    level = 0 if finding.severity < 0.5 else 1 if finding.severity < 0.75 else 2
-    degree = DEGREES.get(attribute, ("mild", "moderate", "severe"))[level]
-    side = site.split()[0]
-    words = {"degree": degree, "Degree": degree.capitalize(), "side": side, "Side": side.capitalize(), "place": site}
-    text = str(rng.choice(WORDINGS[attribute])).format(**words)
+    rng = words_generator(study, config, f"{attribute}|{site}")
+    level = level_of(finding)
+    text = str(rng.choice(TIP_WORDINGS.get((attribute, site), WORDINGS[attribute])))
+    text = text.format(**words_of(finding))
     attributes: tuple[str, ...] = (attribute,)
     suspected: tuple[Assertion, ...] = ()
-    for disease, explains in patient.course.diseases.items():
-        if explains == attribute:
-            attributes += (disease,)
-            text = f"{text[:-1]}, {DISEASE_WORDINGS[disease]}."
-    if attribute == CONSOLIDATION and "pneumonia" not in attributes:
+    for disease in patient.course.diseases_of(attribute):
+        attributes += (disease,)
+        text = f"{text[:-1]}, {DISEASE_WORDINGS[disease]}."
+    if attribute == CONSOLIDATION and not set(attributes) & set(INFECTIONS):
         text = f"{text[:-1]}, which could represent pneumonia."
         suspected = (Assertion("pneumonia", site, is_present=False, is_uncertain=True),)
-    comparison = compare(finding, previous) if attribute in COMPARED else None
+    said = propagate(attributes, finding.objects)
+    for implied, objects in FINDINGS[attribute].implies(finding):
+        text = f"{text[:-1]}, {IMPLIED_CLAUSES.get(implied, f'with {implied}')}."
+        said += propagate((implied,), objects)
+    comparison = compare(finding, previous)
     if comparison is not None:
-        text += {"improved": " It has improved.", "worsened": " It has worsened.", "no change": " It is unchanged."}[
-            comparison
-        ]
+        text += CHANGES[comparison]
     return Sentence(
         text=text,
         section="FINDINGS",
-        assertions=(*(Assertion(a, o, is_present=True) for a, o in propagate(attributes, finding.objects)), *suspected),
-        severity=None if attribute in {PACER, TUBE} else ("mild", "moderate", "severe")[level],
+        assertions=(*(Assertion(a, o, is_present=True) for a, o in dict.fromkeys(said)), *suspected),
+        severity=None if attribute in DEVICES or attribute in TECHNICAL else MILD[level],  # type: ignore[arg-type]
         comparison=comparison,
     )
 
 
+def level_of(finding: PlantedFinding) -> int:
+    """0 mild, 1 moderate, 2 severe."""
+    return 0 if finding.severity < 0.5 else 1 if finding.severity < 0.75 else 2
+
+
+def words_of(finding: PlantedFinding) -> dict[str, str]:
+    """What the placeholders of `wordings.py` stand for."""
+    attribute, place = finding.attribute, finding.objects[0]
+    side = place.split()[0]
+    degree = DEGREES.get(attribute, MILD)[level_of(finding)]
+    name = name_of(finding)
+    capitals = {"Degree": degree, "Side": side, "Name": name}
+    return {
+        "degree": degree, "side": side, "place": place, "name": name,
+        **{key: value[0].upper() + value[1:] for key, value in capitals.items()},
+    }  # fmt: skip
+
+
+def name_of(finding: PlantedFinding) -> str:
+    """`pleural effusion on the left`, `mass in the right upper lung zone`, `cardiomegaly`."""
+    place = finding.objects[0]
+    where = f" on the {place.split()[0]}" if finding.attribute in SIDED else f" in the {place}"
+    return NAMES[finding.attribute].format(where=where)
+
+
+def suspect(study: Study, finding: PlantedFinding, config: HospitalConfig) -> Sentence:
+    """The sentence of a finding that the reader does not commit to."""
+    rng = words_generator(study, config, f"suspect|{finding.attribute}|{finding.objects[0]}")
+    said = propagate((finding.attribute,), finding.objects)
+    return Sentence(
+        str(rng.choice(SUSPICIONS)).format(**words_of(finding)),
+        "FINDINGS",
+        tuple(Assertion(a, o, is_present=False, is_uncertain=True) for a, o in said),
+    )
+
+
+def resolutions(study: Study, previous: Study | None, asserted: set[str], config: HospitalConfig) -> Iterator[Sentence]:
+    """Sentences about what was on the film before and is nowhere on this one."""
+    now = {each.attribute for each in study.findings} | asserted
+    for before in previous.findings if previous is not None else ():
+        attribute = before.attribute
+        if attribute in now or (attribute not in COMPARED and attribute not in DEVICES):
+            continue
+        now.add(attribute)
+        rng = words_generator(study, config, f"resolved|{attribute}")
+        texts = REMOVALS if attribute in DEVICES else RESOLUTIONS
+        yield Sentence(
+            str(rng.choice(texts)).format(**words_of(before)),
+            "FINDINGS",
+            tuple(Assertion(attribute, each, is_present=False) for each in before.objects),
+            comparison=None if attribute in DEVICES else "improved",
+        )
+
+
+def negations(study: Study, asserted: set[str], config: HospitalConfig) -> Iterator[Sentence]:
+    """What the radiologist says is not there: the usual five always, others now and then, some in one sentence."""
+    rng = words_generator(study, config, "negations")
+    shares, texts = rng.random(len(NEGATIONS)), rng.random(len(NEGATIONS))
+    jointly = rng.random() < JOINTLY
+    together = [each for each in JOINT_NEGATIONS if each not in asserted] if jointly else []
+    if len(together) > 1:
+        names = [NEGATIONS[each].name for each in together]
+        yield Sentence(
+            f"There is no {', '.join(names[:-1])} or {names[-1]}.",
+            "FINDINGS",
+            tuple(absence for each in together for absence in absences(each)),
+        )
+    for (attribute, negation), share, nth in zip(NEGATIONS.items(), shares, texts, strict=True):
+        if attribute in asserted or (len(together) > 1 and attribute in together) or share >= negation.share:
+            continue
+        yield Sentence(negation.texts[int(nth * len(negation.texts))], "FINDINGS", absences(attribute))
+
+
+def absences(attribute: str) -> tuple[Assertion, ...]:
+    """That a finding is in none of the places where its absence is usually stated."""
+    return tuple(Assertion(attribute, each, is_present=False) for each in NEGATIONS[attribute].objects)
+
+
 def compare(finding: PlantedFinding, previous: Study | None) -> Comparison | None:
-    """Against the same finding in the same place on the film before; None when it is new or there is no such film."""
+    """Against the same finding in the same place on the film before; None when it is new or there is no such film.
+
+    A device does not grow: it is unchanged while its tip stays in place.
+    """
+    if finding.attribute not in COMPARED and finding.attribute not in DEVICES:
+        return None
     for before in previous.findings if previous is not None else ():
         if (before.attribute, before.objects) == (finding.attribute, finding.objects):
+            if finding.attribute in DEVICES:
+                return "no change"
             change = finding.severity - before.severity
             return "worsened" if change > CHANGE else "improved" if change < -CHANGE else "no change"
     return None
 
 
-def impression(sentences: Sequence[Sentence]) -> Sentence:
+def impression(findings: Sequence[PlantedFinding]) -> Sentence:
     """The last section: the main findings again in one sentence, or that nothing acute is seen."""
-    shown = list(
-        dict.fromkeys(
-            assertions[0].attribute
-            for each in sentences
-            if (assertions := each.assertions) and assertions[0].is_present
-        )
-    )
-    if not shown:
+    main = [each for each in findings if each.attribute not in DEVICES and each.attribute not in TECHNICAL]
+    main.sort(key=lambda each: -each.severity)
+    words = list(dict.fromkeys(name_of(each) for each in main))[:MOST_IMPRESSIONS]
+    if not words:
         return Sentence("No acute cardiopulmonary process.", "IMPRESSION")
-    words = [attribute.split("/")[0] if attribute != NODULE else "mass" for attribute in shown]
     text = ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]
     return Sentence(f"{text[0].upper()}{text[1:]}, as described.", "IMPRESSION")
 
 
 def layout(patient: Patient, study: Study, previous: Study | None, sentences: Sequence[Sentence]) -> str:
     """The text file, in the layout of MIMIC-CXR's reports; `___` stands where they were de-identified."""
-    technique = "Portable AP chest radiograph." if study.is_portable else "PA chest radiograph."
+    beside = " and lateral" if study.lateral_dicom_id is not None else ""
+    technique = "Portable AP chest radiograph." if study.is_portable else f"PA{beside} chest radiograph."
     comparison = "Chest radiograph of ___." if previous is not None else "None."
     found = " ".join(each.text for each in sentences if each.section == "FINDINGS")
     concluded = " ".join(each.text for each in sentences if each.section == "IMPRESSION")
-    exam = "CHEST (PORTABLE AP)" if study.is_portable else "CHEST (PA)"
+    exam = exam_of(study)
     return (
         "                                 FINAL REPORT\n"
         f" EXAMINATION:  {exam}\n\n"
@@ -209,6 +271,13 @@ def layout(patient: Patient, study: Study, previous: Study | None, sentences: Se
         f" FINDINGS:  {wrapped(found)}\n\n"
         f" IMPRESSION:  {wrapped(concluded)}\n"
     )
+
+
+def exam_of(study: Study) -> str:
+    """The examination as MIMIC-CXR names it."""
+    if study.is_portable:
+        return "CHEST (PORTABLE AP)"
+    return "CHEST (PA AND LAT)" if study.lateral_dicom_id is not None else "CHEST (PA)"
 
 
 def wrapped(text: str) -> str:
