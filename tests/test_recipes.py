@@ -16,6 +16,7 @@ from chartsight.comparison import CompareRecipe
 from chartsight.demo import open_data_steps, synthetic_steps
 from chartsight.errors import RecipeError
 from chartsight.recipes import Recipe, read_keys, read_recipe
+from chartsight.starters.recipe import LessonsRecipe
 from chartsight.training.recipe import AnswerRecipe, TowerRecipe
 
 ROOT = Path(__file__).parents[1]
@@ -170,7 +171,8 @@ def kind_of(path: Path) -> type[Recipe]:
     stored = read_keys(path)
     if "models" in stored:
         return CompareRecipe
-    return TowerRecipe if stored.get("kind") == "tower" else AnswerRecipe
+    kinds: dict[str, type[Recipe]] = {"tower": TowerRecipe, "lessons": LessonsRecipe}
+    return kinds.get(stored.get("kind", ""), AnswerRecipe)
 
 
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))

@@ -3,7 +3,7 @@
 In LLaVA-Med's order, first on drawn scenes (`starter`), then on films of another synthetic hospital (`starter-med`):
 
     tower         the vision tower learns many labels a film
-    language      the language model learns the sentences, without films
+    language      the language model learns the sentences, without films (reports, too, before it reads films of chests)
     alignment     only the projector learns, from captions
     instruction   projector and language model learn to answer
 
@@ -13,22 +13,26 @@ about an hour on two cores; the result is copied to src/chartsight/models/ in bf
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
-import yaml
 
+from chartsight.errors import OutputError
+from chartsight.exits import exit_code
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.questions.templates import read_templates
-from chartsight.recipes import read_recipe
+from chartsight.recipes import read_keys, read_recipe
 from chartsight.records import RecordSources, build_record
-from chartsight.runs import new_output, remove
+from chartsight.runs import make_folder, new_output, remove, write_json
 from chartsight.schema import ATTRIBUTES, OBJECTS
 from chartsight.starters.lessons import corpus, write_film_lesson, write_scene_lesson
+from chartsight.starters.recipe import LessonsRecipe
 from chartsight.training.recipe import AnswerRecipe, TowerRecipe
 from chartsight.training.run import is_finished, train_answers
 from chartsight.training.tower import train_tower
@@ -39,7 +43,7 @@ RECIPES = Path(__file__).parents[3] / "recipes" / "starters"
 MODELS = Path(__file__).parents[1] / "models"
 STAND_IN = {
     "starter": (
-        "Stand-in for baseline LLaVA: 4.6 million parameters, taught on drawn scenes of shapes, places and counts "
+        "Stand-in for baseline LLaVA: a few million parameters, taught on drawn scenes of shapes, places and counts "
         "only; it has never seen a chest film."
     ),
     "starter-med": (
@@ -49,40 +53,29 @@ STAND_IN = {
 }
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """How much is drawn; `SMALL` is for tests of the whole path."""
-
-    scenes: int = 8000
-    patients: int = 2500
+# Small enough for a test of the whole path.
+SMALL = {"scenes": 80, "other_hospital.patients": 6, "sample_patients": 2}
+SCENE_LESSONS = ("1-tower-scenes", "2-language", "3-alignment", "4-starter")
+FILM_LESSONS = ("5-tower-films", "6-language-films", "7-alignment-films", "8-starter-med")
 
 
-SMALL = Sizes(scenes=80, patients=6)
-OTHER_HOSPITAL_SEED = 20_117
-SAMPLE = HospitalConfig(patients=60, seed=OTHER_HOSPITAL_SEED + 1, style="hillside", film_size_px=64)  # words only
-SCENE_SEED = 4_021
-
-
-def build_starters(work: Path, sizes: Sizes, *, steps: int | None = None, quiet: bool = False) -> dict[str, Path]:
+def build_starters(
+    work: Path, recipe: LessonsRecipe, *, steps: int | None = None, quiet: bool = False
+) -> dict[str, Path]:
     """Folders of `starter` and `starter-med`, made in `work`; what is there already is kept.
 
     Args:
         work: For hospital, lessons and every lesson's result.
-        sizes: How much to draw.
+        recipe: How much to draw, and how large the starters are.
         steps: Replaces every recipe's steps (and its epochs by 1), for tests.
         quiet: No progress.
     """
-    _draw_scenes(work, sizes, quiet=quiet)
-    _draw_films(work / "sample", SAMPLE, quiet=quiet)
-    _cradle(work)
-    for name in ("1-tower-scenes", "2-language", "3-alignment", "4-starter"):
-        _teach(name, work, steps, quiet=quiet)
-    other = HospitalConfig(patients=sizes.patients, seed=OTHER_HOSPITAL_SEED, style="hillside")
-    _draw_films(work / "other", other, quiet=quiet)
-    for name in ("5-tower-films", "6-alignment-films", "7-starter-med"):
-        _teach(name, work, steps, quiet=quiet)
+    draw_lessons(work, recipe, quiet=quiet)
+    build_cradle(work, recipe.size)
+    for name in (*SCENE_LESSONS, *FILM_LESSONS):
+        teach(name, work, limits(steps), quiet=quiet)
     made = {}
-    for name, lesson in (("starter", "4-starter"), ("starter-med", "7-starter-med")):
+    for name, lesson in (("starter", SCENE_LESSONS[-1]), ("starter-med", FILM_LESSONS[-1])):
         vlm = load_vlm(work / lesson)
         made[name] = work / name
         with new_output(made[name], replace=True) as partial:
@@ -91,9 +84,26 @@ def build_starters(work: Path, sizes: Sizes, *, steps: int | None = None, quiet:
     return made
 
 
-def _draw_scenes(work: Path, sizes: Sizes, *, quiet: bool) -> None:
+def draw_lessons(work: Path, recipe: LessonsRecipe, *, quiet: bool = False) -> None:
+    """Scenes, the other hospital and the tokenizer's sample in `work`, where they are not there yet.
+
+    Raises:
+        OutputError: The lessons in `work` were drawn by another recipe.
+    """
+    _check_recipe(work / "lessons.json", recipe)
     if not (work / "scenes").exists():
-        write_scene_lesson(work / "scenes", scenes=sizes.scenes, seed=SCENE_SEED, quiet=quiet)
+        write_scene_lesson(work / "scenes", scenes=recipe.scenes, seed=recipe.scene_seed, quiet=quiet)
+    _draw_films(work / "sample", recipe.sample, quiet=quiet)
+    _draw_films(work / "other", recipe.other_hospital.config(), quiet=quiet)
+
+
+def _check_recipe(path: Path, recipe: LessonsRecipe) -> None:
+    drawn = recipe.model_dump(mode="json", exclude={"size"})
+    if not path.exists():
+        make_folder(path.parent)
+        write_json(path, drawn)
+    elif json.loads(path.read_text("utf-8")) != drawn:
+        raise OutputError("other-lessons", path.parent, "holds lessons of another recipe", hint="choose another folder")
 
 
 def _draw_films(work: Path, config: HospitalConfig, *, quiet: bool) -> None:
@@ -113,50 +123,94 @@ def _draw_films(work: Path, config: HospitalConfig, *, quiet: bool) -> None:
         write_film_lesson(record, work / "films", seed=config.seed, quiet=quiet)
 
 
-def _cradle(work: Path) -> None:
-    """The untrained starter with its tokenizer."""
+def build_cradle(work: Path, size: StarterSize, lessons: Path | None = None) -> None:
+    """The untrained starter with its tokenizer in `work/0-cradle`, where it is not there yet.
+
+    Args:
+        work: Of the starter.
+        size: Of the starter.
+        lessons: Where the lessons were drawn; `work` by default.
+    """
     cradle = work / "0-cradle"
     if cradle.exists():
         return
-    size = StarterSize()
+    drawn = lessons or work
     # The vocabulary of the field and the question templates' words, besides both lessons: cheap to read, not taught.
     words = [*(f" {name}" for name in (*ATTRIBUTES, *OBJECTS))] * 200
     phrasings = [phrasing for template in read_templates().templates for phrasing in template.phrasings] * 200
-    texts = [*corpus(work / "scenes"), *corpus(work / "sample" / "films"), *words, *phrasings]
+    texts = [*corpus(drawn / "scenes"), *corpus(drawn / "sample" / "films"), *words, *phrasings]
     tokenizer = train_tokenizer(texts, size.vocabulary)
+    card = starter_card("cradle", "untrained", size.size_px)
     with new_output(cradle) as partial:
-        save_vlm(build_starter(tokenizer, starter_card("cradle", "untrained"), size, seed=0), partial)
+        save_vlm(build_starter(tokenizer, card, size, seed=0), partial)
 
 
-def _teach(name: str, work: Path, steps: int | None, *, quiet: bool) -> None:
+def limits(steps: int | None) -> dict[str, dict[str, Any]]:
+    """What replaces a recipe's own numbers, by its kind, when every lesson shall take `steps` steps only."""
+    if steps is None:
+        return {}
+    return {"tower": {"epochs": 1}, "answers": {"steps": steps, "evaluate.every_steps": steps,
+                                                "evaluate.questions": 16}}  # fmt: skip
+
+
+def teach(
+    name: str,
+    work: Path,
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    lessons: Path | None = None,
+    base: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """One lesson of recipes/starters/ in `work/NAME`, unless it is finished there; a killed one goes on.
+
+    Args:
+        name: Of the recipe.
+        work: Where the bases stand.
+        changes: Kind of recipe → keys that replace its own.
+        lessons: Where the lessons were drawn; `work` by default.
+        base: Another base than the recipe's.
+        quiet: No progress.
+    """
     out = work / name
     if is_finished(out):
         return
     path = RECIPES / f"{name}.yaml"
-    stored = yaml.safe_load(path.read_text("utf-8"))
-    inside = {key: str(work / stored[key]) for key in ("base", "questions", "targets", "films") if key in stored}
+    stored = read_keys(path)
+    inside: dict[str, Any] = {
+        key: str((lessons or work) / stored[key]) for key in ("questions", "targets", "films") if key in stored
+    }
+    inside["base"] = str(work / (base or stored["base"]))
     if not quiet:
         print(f"\n{name}: {stored['description']}", flush=True)
     if stored.get("kind") == "tower":
-        small = {"epochs": 1} if steps else {}
-        train_tower(read_recipe(TowerRecipe, path, {**inside, **small}), out, force=True, quiet=quiet)
+        train_tower(
+            read_recipe(TowerRecipe, path, {**inside, **changes.get("tower", {})}), out, force=True, quiet=quiet
+        )
         return
-    small = {"steps": steps, "evaluate.every_steps": steps, "evaluate.questions": 16} if steps else {}
-    train_answers(read_recipe(AnswerRecipe, path, {**inside, **small}), out, resume=out.exists(), quiet=quiet)
+    recipe = read_recipe(AnswerRecipe, path, {**inside, **changes.get("answers", {})})
+    train_answers(recipe, out, resume=out.exists(), quiet=quiet)
 
 
-def main(
+def make(
     work: Annotated[Path, typer.Argument(help="Folder for lessons and checkpoints; a killed run goes on in it.")],
     ship: Annotated[bool, typer.Option(help="Copy the result into the package.")] = True,
 ) -> None:
     """Make the starters, and ship them."""
-    work.mkdir(parents=True, exist_ok=True)
-    for name, folder in build_starters(work, Sizes()).items():
+    recipe = read_recipe(LessonsRecipe, RECIPES / "0-lessons.yaml")
+    for name, folder in build_starters(work, recipe).items():
         if ship:
             remove(MODELS / name)
             shutil.copytree(folder, MODELS / name)
             print(f"{MODELS / name}")
 
 
+def main() -> None:
+    """One clear line for a mistake, as on the command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(make)
+    raise SystemExit(exit_code(lambda: app(standalone_mode=False)))
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -12,23 +12,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from chartsight.hospital.lateral.findings import LATERAL_FINDINGS
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.progress import track
 from chartsight.questions.answer_text import render_answer
 from chartsight.questions.files import read_questions, write_questions
 from chartsight.records.record import open_record
 from chartsight.runs import new_output
-from chartsight.schema import ABNORMALITY_CATEGORIES, WHOLE_FILM, AnswerType, Question, Split
+from chartsight.schema import WHOLE_FILM, AnswerType, Question, Split
+from chartsight.starters.instructions import SEXES, VIEWS, FilmFacts, Vocabulary, ask_film
 from chartsight.starters.scenes import ask_scene, draw_scene, present_labels, scene_labels
 from chartsight.training.tower import write_targets
 
 DESCRIBE = ("describe the film.", "describe the picture.", "what do you see?", "report what is shown.")
+DESCRIBE_FILM = (
+    *DESCRIBE, "write the findings.", "dictate a report.", "report this radiograph.", "findings?",
+    "describe this chest radiograph.", "what are the findings?", "tell me what this radiograph shows.",
+    "please write a short report.",
+)  # fmt: skip
+# Findings that a lateral film of the hospital shows.
+SEEN_FROM_THE_SIDE = frozenset(name for name, drawing in LATERAL_FINDINGS.items() if drawing is not None)
 
 
 def write_scene_lesson(out: Path, *, scenes: int, seed: int, quiet: bool = False) -> None:
@@ -65,42 +74,70 @@ def write_scene_lesson(out: Path, *, scenes: int, seed: int, quiet: bool = False
 def write_film_lesson(record: Path, out: Path, *, seed: int, quiet: bool = False) -> None:
     """The medical starter's lesson: the films of a record with reports as captions, instructions and targets.
 
-    The wording is not that of `questions build`: a medical model has met findings before, not this examination.
+    A lateral film is asked what can be seen from the side, and never where: places are those of a frontal film.
     """
-    with open_record(record) as opened:
-        rows = opened.connection.execute(
-            "SELECT image_id, study_id, subject_id FROM films WHERE is_frontal ORDER BY image_id"
-        ).fetchall()
-        mentioned: dict[str, set[tuple[str, str]]] = {image_id: set() for image_id, _, _ in rows}
-        for image_id, place, attribute in opened.connection.execute(
-            "SELECT image_id, object, attribute FROM labels WHERE state = 'present' AND source = 'imagenome'"
-        ).fetchall():
-            if image_id in mentioned:
-                mentioned[image_id].add((attribute, place))
-        categories = dict(opened.connection.execute("SELECT DISTINCT attribute, category FROM labels").fetchall())
-        reports = dict(opened.connection.execute("SELECT study_id, text FROM reports").fetchall())
-    abnormal = {attribute for attribute, category in categories.items() if category in ABNORMALITY_CATEGORIES}
-    pairs = sorted({pair for found in mentioned.values() for pair in found})
-    attributes = sorted({attribute for attribute, _ in pairs})
+    rows, facts, reports = _read_films(record)
+    vocabulary = Vocabulary.of(facts.values())
     targets: list[tuple[str, str, float]] = []
     captions, questions = [], []
     nth_patient = {subject_id: nth for nth, subject_id in enumerate(sorted({row[2] for row in rows}))}
     for index, (image_id, study_id, subject_id) in enumerate(track(rows, "writing lessons", quiet=quiet)):
-        found = mentioned[image_id]
-        present = {attribute for attribute, _ in found}
-        targets += [(image_id, attribute, float(attribute in present)) for attribute in attributes]
-        targets += [(image_id, f"{pair[0]} @ {pair[1]}", float(pair in found)) for pair in pairs]
+        targets += [(image_id, label, value) for label, value in _film_targets(facts[image_id], vocabulary)]
         split: Split = "valid" if nth_patient[subject_id] % 40 == 0 else "train"
-        if caption := caption_of_report(reports.get(study_id, "")):
-            describe = DESCRIBE[index % len(DESCRIBE)]
-            captions.append(_lesson(split, "caption", image_id, subject_id, describe, "text", json.dumps(caption)))
         random = np.random.default_rng([seed, index])
-        for template, question, answer_type, answer, allowed in _instructions(found, pairs, abnormal, random):
-            questions.append(_lesson(split, template, image_id, subject_id, question, answer_type, answer, allowed))
+        if caption := caption_of_report(reports.get(study_id, "")):
+            describe = DESCRIBE_FILM[int(random.integers(len(DESCRIBE_FILM)))]
+            captions.append(_lesson(split, "caption", image_id, subject_id, describe, "text", json.dumps(caption)))
+        questions += [
+            _lesson(
+                split, asked.template_id, image_id, subject_id, asked.question, asked.answer_type, asked.answer,
+                asked.allowed_answers,
+            )
+            for asked in ask_film(facts[image_id], vocabulary, random)
+        ]  # fmt: skip
     with new_output(out) as partial:
         partial.mkdir(parents=True)
         write_targets(partial / "targets.parquet", targets)
         _write(partial, record, captions, questions)
+
+
+def _read_films(record: Path) -> tuple[list[tuple[str, int, int]], dict[str, FilmFacts], dict[int, str]]:
+    """Films in order (image, study, patient), what is known of each, and the reports by study."""
+    with open_record(record) as opened:
+        films = opened.connection.execute(
+            "SELECT image_id, study_id, f.subject_id, view_position, is_frontal, gender FROM films f "
+            "LEFT JOIN patients p ON p.subject_id = f.subject_id ORDER BY image_id"
+        ).fetchall()
+        labels = opened.connection.execute(
+            "SELECT study_id, object, attribute FROM labels WHERE state = 'present' AND source = 'imagenome'"
+        ).fetchall()
+        reports = dict(opened.connection.execute("SELECT study_id, text FROM reports").fetchall())
+    of_study: dict[int, set[tuple[str, str]]] = {}
+    for study_id, place, attribute in labels:
+        of_study.setdefault(study_id, set()).add((attribute, place))
+    facts = {}
+    for image_id, study_id, _, view, is_frontal, sex in films:
+        found = of_study.get(study_id, set())
+        if not is_frontal:
+            found = {(attribute, WHOLE_FILM) for attribute, _ in found if attribute in SEEN_FROM_THE_SIDE}
+        facts[image_id] = FilmFacts(
+            frozenset(found), view if is_frontal else "LATERAL", sex, knows_places=bool(is_frontal)
+        )  # fmt: skip
+    return [film[:3] for film in films], facts, reports
+
+
+def _film_targets(facts: FilmFacts, vocabulary: Vocabulary) -> Iterator[tuple[str, float]]:
+    """Label and value of everything that is known of a film; what is not known has no row."""
+    for attribute in vocabulary.attributes:
+        if facts.knows_places or attribute in SEEN_FROM_THE_SIDE:
+            yield attribute, float(attribute in facts.present)
+    if facts.knows_places:
+        for pair in vocabulary.pairs:
+            yield f"{pair[0]} @ {pair[1]}", float(pair in facts.found)
+    for view in VIEWS:
+        yield f"view {view}", float(facts.view == view)
+    if facts.sex in SEXES:
+        yield "sex F", float(facts.sex == "F")
 
 
 def caption_of_report(report: str) -> str:
@@ -118,40 +155,6 @@ def corpus(lesson: Path) -> Iterator[str]:
     for question in read_questions(lesson / "everything.parquet"):
         yield question.question
         yield " " + render_answer(question.answer, question.answer_type)
-
-
-def _instructions(
-    found: set[tuple[str, str]], pairs: list[tuple[str, str]], abnormal: set[str], random: np.random.Generator
-) -> Iterator[tuple[str, str, AnswerType, str, tuple[str, ...]]]:
-    """About ten instructions of one film, yes and no in equal parts."""
-
-    def pick(options: Iterable[str]) -> str:
-        ordered = sorted(options)
-        return ordered[random.integers(len(ordered))]
-
-    attributes = sorted({attribute for attribute, _ in pairs})
-    present = {attribute for attribute, _ in found}
-    for options, answer in ((present, True), (set(attributes) - present, False)) * 2:
-        if options:
-            wording = pick(("does this radiograph show {}?", "can {} be seen?", "evidence of {}?"))
-            yield "med-finding", wording.format(pick(options)), "boolean", json.dumps(answer), ()
-    missing = [pair for pair in pairs if pair not in found]
-    for chosen, answer in ((sorted(found), True), (missing, False)) * 2:
-        if chosen:
-            attribute, place = chosen[random.integers(len(chosen))]
-            if place == WHOLE_FILM:
-                continue
-            wording = pick(("does the {1} show {0}?", "can {0} be seen in the {1}?", "evidence of {0} in the {1}?"))
-            yield "med-finding-place", wording.format(attribute, place), "boolean", json.dumps(answer), ()
-    wording = pick(("which abnormalities are visible?", "name the abnormalities."))
-    yield "med-list", wording, "set", json.dumps(sorted(present & abnormal)), tuple(sorted(abnormal))
-    if present:
-        attribute = pick(present)
-        places = sorted({place for name, place in found if name == attribute and place != WHOLE_FILM})
-        if places:
-            every = tuple(sorted({place for name, place in pairs if name == attribute and place != WHOLE_FILM}))
-            yield "med-where", f"where is the {attribute}?", "set", json.dumps(places), every
-    yield "med-normal", "is this film abnormal?", "boolean", json.dumps(bool(present & abnormal)), ()
 
 
 def _lesson(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from chartsight.vlm.checkpoint import ModelCard, Vlm
@@ -17,8 +17,15 @@ SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<image>")
 
 @dataclass(frozen=True)
 class StarterSize:
-    """Sizes of the starter: 4.6 million parameters, 9.2 MB in bfloat16."""
+    """Sizes of the starter: 4.6 million parameters, 9.2 MB in bfloat16.
 
+    Args:
+        size_px: Side of the film that the tower reads; a square of 16 pixels becomes a token.
+        vocabulary: Pieces of the tokenizer.
+        hidden: Width of the language model.
+    """
+
+    size_px: int = 128
     vocabulary: int = 1536
     hidden: int = 256
     layers: int = 4
@@ -90,13 +97,13 @@ def build_starter(tokenizer: PreTrainedTokenizerFast, card: ModelCard, size: Sta
     return Vlm(model.eval(), tokenizer, card, fingerprint="untrained")
 
 
-def starter_card(name: str, description: str) -> ModelCard:
-    """The card of a starter: its template, its films, 64 features a film."""
-    grid = STARTER_PREPROCESSING.size_px // 16
+def starter_card(name: str, description: str, size_px: int = STARTER_PREPROCESSING.size_px) -> ModelCard:
+    """The card of a starter: its template, its films, a feature for every 16 x 16 pixels."""
+    grid = size_px // 16
     return ModelCard(
         name=name,
         description=description,
         template="starter",
-        preprocessing=STARTER_PREPROCESSING,
+        preprocessing=replace(STARTER_PREPROCESSING, size_px=size_px),
         image_tokens=grid * grid,
     )
