@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.hospital.findings.drawing import Drawn, filled
 from chartsight.hospital.strokes import Plane, beside, near_curves, rise
 from chartsight.hospital.tissue import Layers
+
+Index = NDArray[np.intp]  # flat indices into a plane
 
 # A reader outlines a thin line about three pixels wide on a film of 320.
 OUTLINE_HALF = 0.0047
@@ -58,7 +61,7 @@ class DevicePen:
     def tube(
         self, x: Plane, y: Plane, half_width: float, *, wall: float, core: float, stripe: float, stripe_at: float = 0.5
     ) -> None:
-        """A hollow tube along a curve [K] with a radio-opaque stripe.
+        """A hollow tube along a curve [K] with a radio-opaque stripe, cut off at a slant where it ends.
 
         Args:
             x: float32 [K].
@@ -71,12 +74,25 @@ class DevicePen:
         """
         pixel = 1 / self.grid.size_px
         index, distance = near_curves(self.grid, [(x, y)], self.outline(half_width))
+        kept = ~self.beyond_end(index, x, y, half_width)
+        index, distance = index[kept], distance[kept]
         inside = np.clip((np.float32(half_width) - distance) * np.float32(self.grid.size_px) + np.float32(0.5), 0, 1)
         rim = rise(distance - np.float32(half_width - max(0.3 * half_width, 0.8 * pixel)), 0.6 * pixel)
         self.ink(index, inside * (np.float32(wall) * rim + np.float32(core)))
         if stripe:
             stripe_x, stripe_y = beside(x, y, stripe_at * half_width)
             self.line(stripe_x, stripe_y, max(0.16 * half_width, 0.0016), stripe)
+
+    def beyond_end(self, index: Index, x: Plane, y: Plane, half_width: float) -> NDArray[np.bool_]:
+        """Which of the pixels at flat indices [M] lie past the slanted mouth of a tube, bool [M]."""
+        row, column = np.divmod(index, self.grid.size_px)
+        from_x = (column + np.float32(0.5)) * np.float32(1 / self.grid.size_px) - x[-1]
+        from_y = (row + np.float32(0.5)) * np.float32(1 / self.grid.size_px) - y[-1]
+        dx, dy = x[-1] - x[-2], y[-1] - y[-2]
+        # 0.45 of forward to one sideways: a slant of about 25 degrees, as the mouths of tubes are cut.
+        past = from_x * (dx - np.float32(0.45) * dy) + from_y * (dy + np.float32(0.45) * dx) > 0
+        near = from_x * from_x + from_y * from_y < np.float32(max(4 * half_width, 6 / self.grid.size_px) ** 2)
+        return np.asarray(past & near)
 
     def plate(self, at: tuple[slice, slice], depth: Plane) -> None:
         """A flat body: its depth [h, w] in a window of the film when it stands out fully."""
@@ -87,7 +103,7 @@ class DevicePen:
         """Half width of what a reader would outline around a stroke."""
         return max(half_width + 0.7 / self.grid.size_px, OUTLINE_HALF, 1.2 / self.grid.size_px)
 
-    def ink(self, index: np.ndarray[tuple[int], np.dtype[np.intp]], depth: Plane) -> None:
+    def ink(self, index: Index, depth: Plane) -> None:
         """Add depth [M] at flat indices [M], less where the film loses it; all of them are the device's own."""
         row, column = np.divmod(index, self.grid.size_px)
         ahead = column * np.float32(math.cos(self.heading)) + row * np.float32(math.sin(self.heading))
