@@ -36,7 +36,7 @@ def draw_bullae(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
         np.maximum(walls, as_plane(wall), out=walls)
     bubbles *= space.within()
     thin_vessels(layers, space, as_plane(bubbles * np.float32(min(1.0, 0.3 + severity))))
-    open_air(layers, space, as_plane(bubbles * np.float32(0.01 + 0.07 * severity)), 0.93)
+    open_air(layers, space, as_plane(bubbles * np.float32(0.01 + 0.09 * severity)), 0.93)
     layers.wall[space.at] += walls * space.within() * np.float32(0.014 + 0.060 * severity)
     return Drawn(outline(layers, [(space, bubbles)], at_least=0.4))
 

@@ -33,15 +33,16 @@ def pull_together(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
 def draw_collapse(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """From a hint of density with a lifted fissure (severity near 0) to a white, shrunken lobe (1)."""
     severity, space = planted.severity, whole_lung(layers, anatomy, side_of(planted))
-    lean, soft = float(np.clip(rng.normal(0, 0.20), -0.4, 0.4)), rng.uniform(0.003, 0.010)
+    lean, soft = float(np.clip(rng.normal(0, 0.20), -0.25, 0.25)), rng.uniform(0.003, 0.010)
+    airless = rng.uniform(0.78, 1.08)
     upper = "upper" in planted.objects[0]
     body = upper_lobe(anatomy, space, lean, soft) if upper else lower_lobe(anatomy, space, lean, soft)
-    share = as_plane(np.clip(body * (1 + np.float32(0.22) * lumps(rng, space, 0.05)), 0, 1))
+    share = as_plane(np.clip(body * (1 + np.float32(0.3) * lumps(rng, space, 0.05)), 0, 1))
     # The lobe that stays has to fill the chest: it holds more air and fewer vessels.
     stretched = as_plane((1 - body) * np.float32(0.02 * severity**2))
     open_air(layers, space, stretched, 0.90)
     thin_vessels(layers, space, as_plane((1 - body) * np.float32(0.10 * severity**2)))
-    dense = np.float32(strength(severity, 0.93, 0.05))
+    dense = np.float32(strength(severity, 0.93, 0.05) * airless)
     fill(layers, space, as_plane(share * dense))
     if not upper:
         # Behind the heart hardly any air is drawn that could give way; the lobe still shows as a second edge.
@@ -56,7 +57,7 @@ def upper_lobe(anatomy: Anatomy, space: Airspace, lean: float, soft: float) -> P
     middle = anatomy.hilum_y - (0.16 + 0.08 * lean) * lung.height
     if space.side < 0:
         # Concave from below, lowest at the hilum.
-        edge = np.float32(middle) - np.float32(0.19 + lean * 0.3) * np.clip(space.reach, 0, 1.1) ** np.float32(0.8)
+        edge = np.float32(middle) - np.float32(0.145 + lean * 0.2) * np.clip(space.reach, 0, 1.1) ** np.float32(0.8)
         edge += np.float32(0.10) * np.clip(np.float32(0.35) - space.reach, 0, 1)
         return as_plane(rise(as_plane(edge + np.float32(0.06) - space.y), soft))
     fade = np.clip((np.float32(middle + 0.16) - space.y) / np.float32(0.30), 0, 1)

@@ -47,7 +47,7 @@ def draw_consolidation(layers: Layers, anatomy: Anatomy, planted: PlantedFinding
     whole = share
     share = share * (np.float32(0.86) + np.float32(0.14) * texture(rng, space, 0.018))
     if severity > 0.25:
-        open_share = np.float32(min(1.3 * (severity - 0.25), 0.55))
+        open_share = np.float32(min(1.1 * (severity - 0.25), 0.45))
         share *= 1 - open_share * airways(anatomy, space, d, y, 0.5 * (wide + high), turns)
     dense = as_plane(share * np.float32(strength(severity, 0.92, 0.05)))
     fill(layers, space, dense)

@@ -43,7 +43,7 @@ def draw_effusion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng
     below = as_plane(space.y - surface)
     # The fluid's edge is a wedge: thin above, thicker below, so that the film fades in.
     share = rise(below, 0.008 + 0.014 * planted.severity)
-    share *= np.float32(0.5 + 0.47 * min(1.0, 1.8 * planted.severity))
+    share *= np.float32(0.15 + 0.82 * min(1.0, 1.7 * planted.severity))
     fill(layers, space, share)
     return Drawn(outline(layers, [(space, share * clear_of_heart(layers, space))], at_least=0.4))
 
@@ -56,7 +56,7 @@ def meniscus(space: Airspace, severity: float, tallness: float = 1.0, steepness:
     climb = (np.exp(np.float32(steepness) * outwards) - 1) / np.float32(np.exp(steepness) - 1)
     # It climbs the mediastinum a little too.
     climb += np.float32(0.12) * np.clip(1 - outwards * 3, 0, 1) ** 2
-    level = 0.05 + 0.45 * severity + 0.025 * steepness
+    level = 0.10 + 0.48 * severity + 0.025 * steepness
     return as_plane(np.float32(lung.angle_y) - np.float32(height) * (np.float32(level) + np.float32(1 - level) * climb))
 
 

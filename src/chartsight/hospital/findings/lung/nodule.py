@@ -52,7 +52,7 @@ def some_ball(rng: np.random.Generator) -> Ball:
     kind = int(rng.integers(3))
     return Ball(
         stretch=rng.uniform(0.75, 1.0), turn=rng.uniform(0, math.pi),
-        lobes=(0.03, rng.uniform(0.10, 0.17), 0.06)[kind], phase=rng.uniform(0, 2 * math.pi),
+        lobes=(0.03, rng.uniform(0.06, 0.11), 0.06)[kind], phase=rng.uniform(0, 2 * math.pi),
         softness=rng.uniform(0.10, 0.24), spikes=(0, 0, int(rng.integers(9, 16)))[kind],
     )  # fmt: skip
 
@@ -62,8 +62,12 @@ def ball_share(space: Airspace, ball: Ball, x: float, y: float, radius: float) -
     u, v = space.x - np.float32(x), space.y - np.float32(y)
     cos, sin = np.float32(math.cos(ball.turn)), np.float32(math.sin(ball.turn))
     angle = np.arctan2(v, u)
-    wave = 1 + np.float32(ball.lobes) * (np.sin(3 * angle + np.float32(ball.phase)) + np.float32(0.5) * np.sin(
-        5 * angle - np.float32(2 * ball.phase)))  # fmt: skip
+    # Lobes of several sizes, none of them repeated around the border.
+    wave = 1 + np.float32(ball.lobes) * (
+        np.sin(2 * angle + np.float32(ball.phase))
+        + np.float32(0.7) * np.sin(3 * angle - np.float32(2.3 * ball.phase))
+        + np.float32(0.55) * np.sin(5 * angle + np.float32(4.1 * ball.phase))
+    )
     r = np.hypot(u * cos + v * sin, (v * cos - u * sin) / np.float32(ball.stretch)) / (np.float32(radius) * wave)
     return as_plane(
         rise(as_plane(1 - r), ball.softness) * (np.float32(0.6) + np.float32(0.4) * np.sqrt(np.clip(1 - r * r, 0, 1)))

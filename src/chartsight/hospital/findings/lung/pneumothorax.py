@@ -111,7 +111,7 @@ def release_air(
     if shown.sum() < 2:
         return
     x, y, length = drawn_curve(anatomy, space.side, ds[shown].tolist(), ys[shown].tolist(), 160)
-    line = ink(space, x, y, length * np.float32(0.030 + 0.050 * severity), 0.0018)
+    line = ink(space, x, y, length * np.float32(0.028 + 0.062 * severity), 0.0018)
     layers.wall[space.at] += line * (layers.air[space.at] > 0.2)
 
 
