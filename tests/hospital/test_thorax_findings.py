@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,7 +18,9 @@ from chartsight.hospital.findings.thorax import THORAX_FINDINGS
 from chartsight.hospital.findings.thorax.cardiomegaly import LIMITS as HEART_LIMITS
 from chartsight.hospital.findings.thorax.low_lung_volumes import FEWEST_RIBS, posterior_ribs
 from chartsight.hospital.findings.thorax.mediastinal_widening import LIMITS as MEDIASTINUM_LIMITS
+from chartsight.hospital.findings.thorax.skeleton import Break, break_bone
 from chartsight.hospital.render import render_film
+from chartsight.hospital.strokes import Grid
 
 SIZE = 128
 BODIES = (Body("M", 45, 0.3, 11), Body("F", 68, 0.7, 12), Body("M", 80, 0.5, 13))
@@ -155,3 +158,63 @@ def test_the_curve_of_a_scoliotic_spine_shows_on_the_film() -> None:
     curved = [sway(reshaped(body, "scoliosis", "spine", 0.6, "PA", 100 + body.seed)) for body in bodies]
     assert min(curved) > max(straight)
     assert math.isfinite(max(curved))
+
+
+@pytest.mark.parametrize("view", ["PA", "AP"])
+def test_a_mask_lies_in_the_objects_that_the_finding_names(view: View) -> None:
+    rng = np.random.default_rng(21)
+    for attribute, place in PLACES:
+        inside = []
+        for _ in range(4):
+            body = Body(
+                "MF"[int(rng.integers(2))], int(rng.integers(20, 92)), float(rng.random()), int(rng.integers(999))
+            )
+            drawn = film(body, attribute, place, 0.6, view)
+            rows, columns = np.nonzero(mask_of(body, attribute, place, 0.6, view))
+            held = np.zeros(len(rows), np.bool_)
+            for x1, y1, x2, y2 in (drawn.boxes[name] for name in THORAX_FINDINGS[attribute].places[place]):
+                # Two pixels of grace: a mask ends with a pixel, a box within one.
+                held |= (columns >= x1 - 2) & (columns <= x2 + 2) & (rows >= y1 - 2) & (rows <= y2 + 2)
+            inside.append(held.mean())
+        assert np.mean(inside) > 0.55, (attribute, place, inside)
+
+
+@pytest.mark.parametrize(("attribute", "place"), PLACES)
+def test_a_clear_finding_is_seen_and_a_trace_of_it_hardly(attribute: str, place: str) -> None:
+    def seen(severity: float) -> float:
+        """Strongest change in the mask or beside it, after smoothing, over the film's noise."""
+        strengths = []
+        for body in BODIES:
+            smooth = np.abs(ndimage.gaussian_filter(difference(body, attribute, place, severity), 0.7))
+            near = ndimage.binary_dilation(mask_of(body, attribute, place, severity), iterations=3)
+            strengths.append(float(smooth[near].max()))
+        return float(np.median(strengths))
+
+    assert seen(0.6) > 7
+    # What is defined by a limit begins with a step: healthy films stay on the other side of it.
+    if attribute not in MOVING:
+        assert seen(0.05) < 0.6 * seen(0.6)
+
+
+def test_all_at_once_on_the_smallest_film_and_on_a_large_body() -> None:
+    everything = tuple(planted(attribute, place, 1.0) for attribute, place in PLACES)
+    for size in (32, 75):
+        for view in ("PA", "AP"):
+            asked = FilmRequest(Body("F", 88, 1.0, 4), view, everything, "hillside", size, 8)
+            assert all(mark is not None and mark.mask.any() for mark in render_film(asked).marks)
+
+
+def test_an_old_rib_fracture_has_callus_and_a_fresh_one_a_gap() -> None:
+    grid = Grid(256)
+    bone = grid.blank()
+    bone[120:136] = 0.2  # a straight rib
+    fresh = Break(0.5, 0.5, (1.0, 0.0), 0.03, step=0.02, gap=0.02, openness=0.9, slant=0.0, rim=0.0, callus=0.0)
+    broken = bone.copy()
+    share = break_bone(broken, grid, fresh)
+    assert broken[128, 128] < 0.5 * bone[128, 128]
+    assert broken[138, 134] > 0.1 > bone[138, 134]  # the outer end stands lower
+    assert np.array_equal(broken[:, :60], bone[:, :60])
+    assert share[128, 128] > 0.9
+    healed = bone.copy()
+    break_bone(healed, grid, replace(fresh, step=0.0, openness=0.0, callus=0.1))
+    assert healed[128, 128] > bone[128, 128] + 0.08

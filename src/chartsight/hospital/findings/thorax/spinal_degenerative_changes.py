@@ -50,7 +50,7 @@ def draw_spinal_degenerative_changes(
     layers.bone += np.float32((0.03 + 0.11 * severity) * anatomy.bone) * np.minimum(spurs, 1.2)
     layers.bone += np.float32((0.02 + 0.10 * severity) * anatomy.bone) * np.minimum(plates, 1.3)
     seen = outline(grid, ink, anatomy.midline_at(discs[start]), discs[start], 0.25)
-    joined: Extent = ndimage.binary_closing(seen, iterations=max(round(0.010 * grid.size_px), 1))
+    joined: Extent = ndimage.binary_closing(seen, iterations=max(round(0.020 * grid.size_px), 1))
     return Drawn(joined | seen)
 
 
