@@ -188,6 +188,7 @@ class Anatomy:
     look_alikes: LookAlikes
     body_seed: int
     bowel_seed: int = 0  # of the gas in the belly, which moves from film to film
+    chin: float = 0.0  # how far the chin hangs into the field, 0 to 1
     shift: float = 0.0  # of heart and great vessels towards the patient's left, by what pushes or pulls them
 
     def lung(self, side: int) -> Hemithorax:
@@ -331,6 +332,8 @@ def build_anatomy(
     sharpness = float(np.clip(film.normal(0.9 if not supine else 0.55, 0.15), 0.2, 1.1))
 
     bowel_seed = int(film.integers(2**31))
+    chin_draw = film.random(2)
+    chin = float(chin_draw[1]) if supine and chin_draw[0] < 0.3 else 0.0
 
     width = scale * (0.358 - 0.010 * slender) * (1.0 if male else 0.97)
     height = scale * (0.560 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
@@ -387,7 +390,7 @@ def build_anatomy(
             companion=(companion + 0.2 * max(costochondral, 0)) * min(distraction, 1),
             fat_pad=fat_pad * min(distraction, 1), end_on=max(0.0, 0.5 * vessels_end_on) * min(distraction, 1),
         ),
-        body_seed=body.seed, bowel_seed=bowel_seed,
+        body_seed=body.seed, bowel_seed=bowel_seed, chin=chin,
     )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ from chartsight.hospital.strokes import (
 
 __all__ = ["Layers", "heart_edges", "lung_plane", "paint_chest"]
 
-VESSEL_STREAM, BOWEL_STREAM = 3, 11
-VESSEL_WIDTHS = (0.0048, 0.0034, 0.0024, 0.0017)  # of each generation of branches
+VESSEL_STREAM, BOWEL_STREAM, FISSURE_STREAM = 3, 11, 12
+VESSEL_WIDTHS = (0.0046, 0.0031, 0.0020)  # of each generation of branches
 
 
 def paint_chest(anatomy: Anatomy, grid: Grid) -> Layers:
@@ -164,6 +164,16 @@ def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
     arm_ratio = (aside - arm_middle) / np.float32(0.080 + 0.025 * a.fat)
     arm = np.sqrt(dome(arm_ratio * arm_ratio)) * np.float32(0.36 + 0.2 * a.fat)
     body = np.maximum(body, arm * rise(grid.y - np.float32(a.shoulder_y + 0.10), 0.08))
+    if a.chin > 0:
+        # The chin of a patient who cannot lift the head hangs into the field.
+        u, v = aside * np.float32(1 / 0.125), grid.y * np.float32(1 / (0.02 + 0.085 * a.chin))
+        body += np.float32(0.34) * np.sqrt(dome(u * u + v * v))
+    # Folds in the armpits: the muscles that run from the arm to the chest overlap its wall.
+    fold = np.float32(0.385 * a.scale + 0.02) - np.float32(0.38) * (grid.y - np.float32(a.shoulder_y + 0.23))
+    lower = np.clip((np.float32(armpit + 0.09) - grid.y) * 9, 0, 1) * np.clip(
+        (grid.y - np.float32(a.shoulder_y)) * 6, 0, 1
+    )
+    body *= 1 + np.float32(0.16) * rise(aside - fold, 0.02) * lower
     # The mediastinum's own density: great vessels and spine muscles.
     core = np.exp(-((d - np.float32(a.mediastinum_shift)) ** 2) * np.float32(1 / (2 * 0.07**2)))
     return as_plane(body * (1 + np.float32(0.10) * core))
@@ -200,11 +210,19 @@ def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
             x, y = np.tile(px[-1], 2), np.tile(py[-1], 2)
             angle = np.concatenate((heading[-1] - split, heading[-1] + split * rng.uniform(0.5, 1.2, len(split))))
             width = np.tile(width, 2) * rng.uniform(0.62, 0.86, 2 * len(split))
+    draws = np.random.default_rng([FISSURE_STREAM, anatomy.body_seed]).random(4)
+    if draws[0] < 0.55:  # the minor fissure, where the beam happens to run along it
+        y0, slope = anatomy.hilum_y + 0.05 * float(draws[1]) - 0.01, 0.12 * (float(draws[2]) - 0.35)
+        far = anatomy.right.lateral_at(y0) - 0.008
+        ds = (0.55 * far - 0.05 * float(draws[3]), 0.75 * far, far)
+        ys = [y0, y0 + 0.4 * slope * (far - ds[0]), y0 + slope * (far - ds[0])]
+        line_x, line_y, step = along(*smooth_curve([anatomy.x(-1, d, y) for d, y in zip(ds, ys, strict=True)], ys))
+        add_lines(layers.vessels, grid, line_x, line_y, step * np.float32(0.055), 0.0016)
+    azygos_y = anatomy.carina_y - 0.018
+    add_blob(layers.vessels, grid, anatomy.x(-1, 0.052, azygos_y), azygos_y, 0.016, 0.020, 0.12, power=0.6)
     for half_width, parts in strokes.items():
-        px, py, ink = (np.concatenate(each) for each in zip(*parts, strict=True))
-        add_lines(
-            layers.vessels, grid, as_plane(px), as_plane(py), as_plane(ink) * np.float32(0.105 * strength), half_width
-        )
+        tree_x, tree_y, depths = (as_plane(np.concatenate(each)) for each in zip(*parts, strict=True))
+        add_lines(layers.vessels, grid, tree_x, tree_y, depths * np.float32(0.105 * strength), half_width)
 
 
 def paint_hilum(anatomy: Anatomy, layers: Layers, side: int, hilum_y: float, size: float) -> None:
