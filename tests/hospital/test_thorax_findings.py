@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from chartsight import schema
-from chartsight.hospital.anatomy import MOST_BEND, MOST_ROTATION, Anatomy, build_anatomy
+from chartsight.hospital.anatomy import HEART_LIMITS, MOST_BEND, MOST_ROTATION, Anatomy, build_anatomy
 from chartsight.hospital.film_request import Body, Film, FilmRequest, PlantedFinding, View
 from chartsight.hospital.findings.thorax import THORAX_FINDINGS
-from chartsight.hospital.findings.thorax.cardiomegaly import LIMITS as HEART_LIMITS
 from chartsight.hospital.findings.thorax.low_lung_volumes import FEWEST_RIBS, posterior_ribs
 from chartsight.hospital.findings.thorax.mediastinal_widening import LIMITS as MEDIASTINUM_LIMITS
 from chartsight.hospital.findings.thorax.skeleton import Break, break_bone

@@ -25,6 +25,8 @@ BODY_STREAM, EXPOSURE_STREAM = 1, 2
 
 # Limits of what a film shows without a finding.
 MOST_ROTATION, MOST_BEND = 0.04, 0.012
+# Danzer: a heart wider than half the thorax is enlarged. On an AP film it lies nearer to the tube, so it is magnified.
+HEART_LIMITS: Mapping[str, float] = {"PA": 0.5, "AP": 0.55}
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Hemithorax:
 
     def inner(self, y: Plane) -> Plane:
         """Distance from the midline to the medial edge at each `y`, without heart; the apex is round."""
-        above = np.clip(1 - (y - np.float32(self.apex_y)) * np.float32(11), 0, 1)
-        return as_plane(np.float32(self.medial) + np.float32(0.055) * above**2)
+        above = np.clip(1 - (y - np.float32(self.apex_y)) * np.float32(7), 0, 1)
+        return as_plane(np.float32(self.medial) + np.float32(0.060) * above**2)
 
     @property
     def height(self) -> float:
@@ -297,7 +299,7 @@ def build_anatomy(
     bend = float(np.clip(own.normal(0, 0.0035) * (1 + max(old, 0)), -MOST_BEND, MOST_BEND))
     bend_phase = own.uniform(0, 2 * math.pi)
     dome_gap = abs(own.normal(0.022, 0.012))
-    dome_height = 0.105 + own.normal(0, 0.012) + 0.015 * large - 0.012 * max(old, 0)
+    dome_height = 0.116 + own.normal(0, 0.012) + 0.015 * large - 0.012 * max(old, 0)
     roundness = own.normal(0.50, 0.03)
     # More chalk than this is a finding.
     calcified = min(max(0.0, own.normal(0.8 * old, 0.35)), 0.45)
@@ -321,13 +323,13 @@ def build_anatomy(
     inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-1.0, 0.6)
     inspiration = float(np.clip(inspiration, -1.9, 1.6))
     apex = 0.105 + film.normal(0, 0.018) + (0.035 if supine else 0.0) + 0.25 * padding
-    heart_swell = 1 + (0.05 if supine else 0.0) - 0.02 * inspiration
+    heart_swell = 1 + (0.09 if supine else 0.0) - 0.02 * inspiration
     scapula = 0.0 if not supine and film.random() < 0.8 else float(film.uniform(0.35, 1.0))
     fold_draw, fold_side, fold_d = film.random(), film.random(), film.uniform(0.62, 0.85)
     vessels_end_on, costochondral = film.normal(0, 1, 2)
     stomach_draw = film.random(3)
     clavicle_lift = film.normal(0, 0.012) + (-0.012 if supine else 0.012)
-    aeration = 0.73 + 0.022 * inspiration + film.normal(0, 0.022)
+    aeration = 0.735 + (0.030 if supine else 0.022) * inspiration + film.normal(0, 0.022) - 0.035 * max(large - 0.6, 0)
     congestion = film.normal(0, 0.12)
     sharpness = float(np.clip(film.normal(0.9 if not supine else 0.55, 0.15), 0.2, 1.1))
 
@@ -351,7 +353,7 @@ def build_anatomy(
         )  # fmt: skip
 
     left, right = hemithorax(1), hemithorax(-1)
-    ratio = float(np.clip(heart_ratio * heart_swell, 0.36, 0.495))
+    ratio = float(np.clip(heart_ratio * heart_swell, 0.36, HEART_LIMITS[view] - 0.005))
     heart = Heart(
         arch_y=apex + 0.27 * height, bottom_y=0.5 * (left.dome_y + right.dome_y) + 0.045,
         left=ratio * (left.width + right.width) * (1 - right_share),

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from chartsight.hospital.anatomy import Anatomy, Hemithorax
+from chartsight.hospital.anatomy import HEART_LIMITS, Anatomy, Hemithorax
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing, on_both_sides
 from chartsight.hospital.findings.lung.airspace import clear_of_heart, open_air, outline, thin_vessels, whole_lung
-from chartsight.hospital.findings.thorax.cardiomegaly import LIMITS
 from chartsight.hospital.strokes import as_plane
 from chartsight.hospital.tissue import Layers
 
@@ -26,7 +25,7 @@ def flatten_diaphragm(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
 
     heart = anatomy.heart
     # An enlarged heart stays enlarged, whichever of the two findings comes first.
-    narrow = 0.0 if anatomy.ct_ratio > LIMITS[anatomy.view] else severity
+    narrow = 0.0 if anatomy.ct_ratio > HEART_LIMITS[anatomy.view] else severity
     heart = replace(
         heart, left=heart.left * (1 - 0.16 * narrow), right=heart.right * (1 - 0.12 * narrow),
         bottom_y=heart.bottom_y + 0.05 * severity,

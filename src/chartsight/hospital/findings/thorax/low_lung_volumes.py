@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from chartsight.hospital.anatomy import Anatomy, Hemithorax
+from chartsight.hospital.anatomy import HEART_LIMITS, Anatomy, Hemithorax
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, Extent, FindingDrawing, on_both_sides
-from chartsight.hospital.findings.thorax.cardiomegaly import LIMITS
 from chartsight.hospital.strokes import as_plane
 from chartsight.hospital.tissue import Layers
 
@@ -37,7 +36,7 @@ def raise_domes(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     def shallow(lung: Hemithorax) -> Hemithorax:
         return replace(lung, dome_y=lung.dome_y - lift, angle_y=lung.angle_y - 0.9 * lift)
 
-    heart, limit = anatomy.heart, LIMITS[anatomy.view] - 0.005
+    heart, limit = anatomy.heart, HEART_LIMITS[anatomy.view] - 0.005
     # A shallow breath makes no heart enlarged, however broad it looks.
     most = max(limit / anatomy.ct_ratio, 1.0) if anatomy.ct_ratio <= limit else 1.0
     broad = min(1 + 0.09 * severity, most)
