@@ -118,7 +118,8 @@ def outline(layers: Layers, shares: Iterable[tuple[Airspace, Plane]], at_least: 
 
 def clear_of_heart(layers: Layers, space: Airspace) -> Plane:
     """1 where the lung is not covered by heart or great vessels, float32 [h, w]."""
-    return as_plane(layers.air[space.at] > np.float32(0.3))
+    # The heart takes at least half of the air that the lung would hold there.
+    return as_plane(layers.air[space.at] > np.float32(0.5) * np.maximum(space.depth, np.float32(0.1)))
 
 
 def strength(severity: float, most: float, least: float = 0.02) -> float:

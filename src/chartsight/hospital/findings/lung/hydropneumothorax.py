@@ -30,7 +30,7 @@ def draw_hydropneumothorax(
     clear = clear_of_heart(layers, space)
     release_air(layers, anatomy, space, as_plane(air), pleura, 0.15 + 0.6 * severity, floor=level)
     fluid = as_plane(rise(as_plane(space.y - np.float32(level)), 0.0025) * (space.depth > 0))
-    fill(layers, space, as_plane(fluid * np.float32(0.10 + 0.88 * min(1.0, 1.5 * severity))))
+    fill(layers, space, as_plane(fluid * np.float32(0.06 + 0.92 * min(1.0, 1.5 * severity) ** 1.5)))
     return Drawn(outline(layers, [(space, as_plane(np.maximum(air, fluid) * clear))], at_least=0.45))
 
 

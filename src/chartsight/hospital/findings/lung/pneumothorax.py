@@ -102,7 +102,8 @@ def release_air(
     """Draw free air where `empty` [h, w] says, the pleural line [h, 1] down to `floor`, the denser lung inside it."""
     thin_vessels(layers, space, empty)
     open_air(layers, space, empty * np.float32(0.03 + 0.09 * severity), 0.93)
-    inside = rise(as_plane(pleura - space.d), 0.01) * (pleura < space.lung.lateral(space.y))
+    retracted = np.clip((space.lung.lateral(space.y) - pleura) * 20, 0, 1)
+    inside = rise(as_plane(pleura - space.d), 0.01) * retracted
     fill(layers, space, as_plane(inside * np.float32(0.26 * severity**1.6)))
     ys = np.linspace(float(space.y[0, 0]), float(space.y[-1, 0]), 160).astype(np.float32)
     ds = np.interp(ys, space.y[:, 0], pleura[:, 0])
