@@ -13,6 +13,7 @@ from chartsight.hospital.rows import Rows
 ARRIVALS = {  # admission type → where patients come from, and whether through the emergency department
     "EW EMER.": ("EMERGENCY ROOM", True),
     "EU OBSERVATION": ("EMERGENCY ROOM", True),
+    "OBSERVATION ADMIT": ("EMERGENCY ROOM", True),
     "DIRECT EMER.": ("PHYSICIAN REFERRAL", False),
     "URGENT": ("TRANSFER FROM HOSPITAL", False),
     "SURGICAL SAME DAY ADMISSION": ("PHYSICIAN REFERRAL", False),
@@ -43,7 +44,7 @@ def add_admission(
 ) -> int | None:
     """Everything of one admission that is not a measurement or a drug; the stay_id of its intensive care, if any."""
     course, ids = patient.course, {"subject_id": patient.subject_id, "hadm_id": episode.hadm_id}
-    location, through_emergency = ARRIVALS[course.admission_type]
+    location, through_emergency = ARRIVALS[episode.admission_type]
     arrival = episode.admittime - timedelta(minutes=int(rng.integers(90, 420)))
     left_emergency = episode.admittime + timedelta(minutes=int(rng.integers(5, 60)))
     rows.add(
@@ -52,7 +53,7 @@ def add_admission(
         admittime=episode.admittime,
         dischtime=recorded_discharge(rng, episode),
         deathtime=episode.deathtime,
-        admission_type=course.admission_type,
+        admission_type=episode.admission_type,
         admit_provider_id=provider,
         admission_location=location,
         discharge_location=discharge_location(rng, patient, episode),
@@ -81,7 +82,7 @@ def discharge_location(rng: np.random.Generator, patient: Patient, episode: Epis
     """Where the patient goes; null for an observation stay, as in MIMIC-IV."""
     if episode.dies:
         return "DIED"
-    if patient.course.admission_type == "EU OBSERVATION":
+    if episode.admission_type == "EU OBSERVATION":
         return None
     frail = patient.age_at(episode.dischtime) >= 75 or episode.severity > 0.8
     places = ("SKILLED NURSING FACILITY", "REHAB", "HOME HEALTH CARE") if frail else ("HOME", "HOME HEALTH CARE")
@@ -146,7 +147,7 @@ def add_codes(rows: Rows, rng: np.random.Generator, patient: Patient, episode: E
         "drgcodes", **ids, drg_type="APR", drg_code=apr, description=apr_text, drg_severity=level,
         drg_mortality=4 if episode.dies else max(1, level - 1),
     )  # fmt: skip
-    if course.admission_type == "EU OBSERVATION":
+    if episode.admission_type == "EU OBSERVATION":
         rows.add(
             "hcpcsevents", **ids, chartdate=episode.admittime.date(), hcpcs_cd="G0378", seq_num=1,
             short_description=codes.HCPCS["G0378"][2],
@@ -161,8 +162,9 @@ def draw_diagnoses(rng: np.random.Generator, patient: Patient, episode: Episode)
     later += [pair for pair in patient.course.comorbidities if rng.random() < 0.55]
     age, sex = patient.age_at(episode.admittime), patient.body.sex
     stable = np.random.default_rng([patient.body.seed, DIAGNOSES_STREAM])  # a chronic disease stays a patient's own
+    burden = float(stable.beta(1.3, 1.3)) * (0.5 + episode.severity)
     for other in icd.OTHER_DIAGNOSES:
-        has_it = stable.random() < other.share(age) * (0.5 + episode.severity)
+        has_it = stable.random() < other.share(age) * min(0.45 + 1.7 * burden, 2.2)
         if other.icd9 in (icd.FEMALE_ONLY if sex == "M" else icd.MALE_ONLY):
             continue
         if has_it and rng.random() < REMEMBERED:

@@ -53,13 +53,13 @@ LAB_ITEMS: Mapping[int, LabItem] = {
     50963: LabItem("NTproBNP", CHEMISTRY, "pg/mL", 0, 177, 90, 30, 0),
     50970: LabItem("Phosphate", CHEMISTRY, "mg/dL", 2.7, 4.5, 3.5, 0.7),
     50971: LabItem("Potassium", CHEMISTRY, "mEq/L", 3.3, 5.1, 4.2, 0.4),
-    50983: LabItem("Sodium", CHEMISTRY, "mEq/L", 133, 145, 139, 3),
+    50983: LabItem("Sodium", CHEMISTRY, "mEq/L", 133, 145, 139, 3.6, 0),
     51003: LabItem("Troponin T", CHEMISTRY, "ng/mL", 0, 0.01, 0.005, 0.003, 2),
     51006: LabItem("Urea Nitrogen", CHEMISTRY, "mg/dL", 6, 20, 15, 4, 0),
     51146: LabItem("Basophils", HEMATOLOGY, "%", 0, 1, 0.4, 0.2),
     51200: LabItem("Eosinophils", HEMATOLOGY, "%", 1, 7, 2.0, 1.1),
     51221: LabItem("Hematocrit", HEMATOLOGY, "%", 40, 51, 40, 3),
-    51222: LabItem("Hemoglobin", HEMATOLOGY, "g/dL", 13.7, 17.5, 13.4, 1.1),
+    51222: LabItem("Hemoglobin", HEMATOLOGY, "g/dL", 13.7, 17.5, 12.6, 1.5),
     51237: LabItem("INR(PT)", HEMATOLOGY, None, 0.9, 1.1, 1.1, 0.12),
     51244: LabItem("Lymphocytes", HEMATOLOGY, "%", 19, 53, 26, 8),
     51248: LabItem("MCH", HEMATOLOGY, "pg", 26, 32, 30, 1.9),
@@ -167,7 +167,68 @@ DRUGS: Mapping[str, Drug] = {
     ),
     "Vancomycin": Drug("VANC1F", "043952", "00338355248", "1g Frozen Bag", "1000", "mg", "1", "BAG", 2, "IV"),
     "Warfarin": Drug("WARF5", "014198", "00056016975", "5mg Tablet", "5", "mg", "1", "TAB", 1, "PO/NG"),
+    "0.9% Sodium Chloride": Drug("NS1000", "001210", "00338004904", "1000mL Bag", "100", "mL", "1", "BAG", 1, "IV"),
+    "5% Dextrose": Drug("MORPD5W", "001972", "0", "100mL Bag", "250", "mL", "250", "BAG", 1, "IV"),
+    "Acetaminophen IV": Drug(
+        "ACET1000I", "066887", "43825010201", "1000 mg / 100 mL Vial", "1000", "mg", "1", "VIAL", 3, "IV"
+    ),
+    "Bisacodyl": Drug("BISA10R", "002944", "00574705050", "10mg Suppository", "10", "mg", "1", "SUPP", 1, "PR"),
+    "Calcium Gluconate": Drug("CALG1I", "001356", "63323031110", "1g/10mL Vial", "2", "gm", "1", "VIAL", 1, "IV"),
+    "CefePIME": Drug("CEFE1I", "024094", "60505614604", "1g Vial", "2", "g", "1", "VIAL", 2, "IV"),
+    "Chlorhexidine Gluconate 0.12% Oral Rinse": Drug(
+        "CHLO15L", "057959", "54569523500", "15ml Cup", "15", "mL", "1", "UDCUP", 2, "ORAL"
+    ),
+    "Dextrose 50%": Drug(
+        "DEX50SY", "001989", "00409490234", "25 g / 50 mL Syringe", "12.5", "gm", "0.5", "SYR", 1, "IV"
+    ),
+    "Famotidine": Drug("PEPC20", "011677", "51079096620", "20 mg Tablet", "20", "mg", "1", "TAB", 2, "PO/NG"),
+    "Gabapentin": Drug("GABA100", "021413", "68084078301", "100mg Capsule", "300", "mg", "3", "CAP", 3, "PO/NG"),
+    "Glucagon": Drug("GLUC1I", "066517", "00597026010", "1mg Vial", "1", "mg", "1", "VIAL", 1, "IM"),
+    "Glucose Gel": Drug("GLUCOSEGEL", "001781", "38396055018", "15 g Tube", "15", "g", "1", "TUBE", 1, "PO"),
+    "Heparin Flush (10 units/ml)": Drug(
+        "HEPA10SYR", "060304", "08290306510", "10 Units/mL - 5 mL Syringe", "2", "mL", "0.4", "SYR", 1, "IV"
+    ),
+    "HydrALAzine": Drug("HYDZ10", "000284", "68084044701", "10 mg Tab", "10", "mg", "1", "TAB", 3, "PO/NG"),
+    "Influenza Vaccine Quadrivalent": Drug(
+        "INFL0.5LF", "072514", "19515089452", "0.5 mL Syringe", "0.5", "mL", "1", "SYR", 1, "IM"
+    ),
+    "Insulin": Drug("INRHI", "001723", "00002821501", "100 Units / mL - 10 mL Vial", "0", "UNIT", "1", "mL", 4, "SC"),
+    "Lactated Ringers": Drug("LR1000", "001187", "00338011704", "1000ml Bag", "1000", "mL", "1000", "BAG", 1, "IV"),
+    "Levothyroxine Sodium": Drug(
+        "LEVO25", "006648", "00074434190", "25mcg Tablet", "75", "mcg", "3", "TAB", 1, "PO/NG"
+    ),
+    "Lorazepam": Drug("LORA2I", "003758", "51079038620", "1mg Tablet", "0.5", "mg", "0.5", "TAB", 2, "PO/NG"),
+    "Magnesium Sulfate": Drug(
+        "MAG2PM", "016546", "00409672924", "2 g / 50 mL Premix Bag", "2", "gm", "1", "BAG", 1, "IV"
+    ),
+    "Milk of Magnesia": Drug("MOM30L", "003026", "00121043130", "30mL UD Cup", "30", "mL", "1", "UDCUP", 1, "PO"),
+    "Multivitamins": Drug("MVI", "002532", "00904053061", "1 Tablet", "1", "TAB", "1", "TAB", 1, "PO/NG"),
+    "Neutra-Phos": Drug("NEUT", "063337", "60258000601", "Powder Packet", "2", "PKT", "2", "PKT", 1, "PO/NG"),
+    "Omeprazole": Drug("OMEP20", "033530", "00093521193", "20mg Cap", "20", "mg", "1", "CAP", 1, "PO"),
+    "Polyethylene Glycol": Drug("GLYC17", "034313", "11523726808", "17g Packet", "17", "g", "1", "PKT", 1, "PO/NG"),
+    "Senna": Drug("SENN5L", "002922", "57896045208", "8.6 mg / 4.9 mL Syringe", "8.6", "mg", "1", "SYR", 2, "PO/NG"),
+    "Sodium Chloride 0.9%  Flush": Drug(
+        "NACLFLUSH", "", "0", "10 mL Syringe", "3", "mL", "0.3", "SYR", 3, "IV"
+    ),  # the two blanks are MIMIC-IV's
+    "TraZODone": Drug("TRAZ50", "046241", "00904399061", "50mg Tablet", "25", "mg", "0.5", "TAB", 1, "PO/NG"),
+    "Vitamin D": Drug("ERGO400T", "019166", "10432017002", "400 Unit Tablet", "1000", "UNIT", "2", "TAB", 1, "PO/NG"),
 }
+# What any ward gives: drug -> share of admissions. After the MIMIC-IV demo's.
+WARD_DRUGS: Mapping[str, float] = {
+    "Sodium Chloride 0.9%  Flush": 0.97, "Acetaminophen": 0.7, "Heparin": 0.66, "Docusate Sodium": 0.62, "Senna": 0.6,
+    "0.9% Sodium Chloride": 0.6, "Magnesium Sulfate": 0.55, "Dextrose 50%": 0.54, "Potassium Chloride": 0.53,
+    "Glucagon": 0.52, "Insulin": 0.52, "5% Dextrose": 0.48, "Ondansetron": 0.46, "Glucose Gel": 0.41,
+    "Furosemide": 0.38, "Aspirin": 0.38, "Calcium Gluconate": 0.36, "Bisacodyl": 0.36, "Metoprolol Tartrate": 0.34,
+    "Vancomycin": 0.32, "Lactated Ringers": 0.32, "HYDROmorphone (Dilaudid)": 0.31,
+    "Heparin Flush (10 units/ml)": 0.31, "Pantoprazole": 0.3, "Acetaminophen IV": 0.28, "Atorvastatin": 0.26,
+    "Levothyroxine Sodium": 0.22, "Multivitamins": 0.24, "OxyCODONE (Immediate Release)": 0.36,
+    "Influenza Vaccine Quadrivalent": 0.3, "Morphine Sulfate": 0.23, "Polyethylene Glycol": 0.22, "Lorazepam": 0.2,
+    "Famotidine": 0.2, "Neutra-Phos": 0.19, "Vitamin D": 0.19, "Chlorhexidine Gluconate 0.12% Oral Rinse": 0.18,
+    "Omeprazole": 0.16, "Lisinopril": 0.16, "HydrALAzine": 0.15, "TraZODone": 0.15, "CefePIME": 0.14,
+    "Gabapentin": 0.15, "Milk of Magnesia": 0.14, "Albuterol 0.083% Neb Soln": 0.16, "PredniSONE": 0.1,
+    "Warfarin": 0.1, "CefTRIAXone": 0.12, "Piperacillin-Tazobactam": 0.12, "CefazoLIN": 0.12,
+}  # fmt: skip
+DILUENTS = ("0.9% Sodium Chloride", "5% Dextrose")  # written as a second row, of type BASE, beside a drug into a vein
 VENTILATION_DRUGS = ("Propofol", "Fentanyl Citrate", "Pantoprazole")
 
 

@@ -28,15 +28,16 @@ LABS_STREAM = 25  # of the generators: a patient's own baseline
 # Item -> log standard deviation between patients and from day to day, where results are skewed; the others are normal
 # with the item's spread. Chosen so that the quartiles are near the MIMIC-IV demo's.
 SKEWED: Mapping[int, float] = {
-    50861: 0.7, 50863: 0.40, 50878: 0.65, 50885: 0.65, 50889: 0.6, 50912: 0.42, 50931: 0.26, 50934: 0.9, 50947: 0.4,
-    50954: 0.35, 50963: 0.8, 51003: 0.5, 51006: 0.45, 51237: 0.13, 51265: 0.38, 51275: 0.16, 51301: 0.36, 50813: 0.36,
-    51274: 0.13, 50821: 0.35, 51200: 0.7, 51244: 0.45,
+    50861: 0.7, 50863: 0.40, 50878: 0.65, 50885: 0.65, 50889: 0.6, 50912: 0.55, 50931: 0.32, 50934: 0.9, 50947: 0.4,
+    50954: 0.35, 50963: 0.8, 51003: 0.5, 51006: 0.58, 51237: 0.2, 51265: 0.52, 51275: 0.16, 51301: 0.46, 50813: 0.45,
+    51274: 0.2, 50821: 0.35, 51200: 0.7, 51244: 0.45,
 }  # fmt: skip
 # Item -> mean at full severity of whatever brings people into hospital, where the course says nothing of its own.
 GENERAL_ILLNESS: Mapping[int, float] = {
-    50808: 1.10, 50813: 2.6, 50821: 95, 50861: 62, 50862: 2.9, 50863: 115, 50868: 15, 50878: 78, 50882: 24, 50885: 0.9,
-    50889: 60, 50893: 8.1, 50912: 1.6, 50931: 152, 50934: 9, 50954: 380, 50963: 1500, 50970: 3.6, 50983: 137,
-    51003: 0.03, 51006: 32, 51222: 8.7, 51237: 1.6, 51244: 11, 51256: 78, 51265: 185, 51274: 17, 51275: 46, 51277: 17, 51301: 12.5,
+    50808: 1.10, 50813: 2.2, 50821: 95, 50861: 62, 50862: 2.9, 50863: 115, 50868: 15, 50878: 78, 50882: 24, 50885: 0.9,
+    50889: 60, 50893: 7.9, 50912: 1.4, 50931: 152, 50934: 9, 50954: 380, 50963: 1500, 50970: 3.6, 50983: 137,
+    51003: 0.03, 51006: 27, 51222: 7.0, 51237: 1.55, 51244: 11, 51256: 78, 51265: 185, 51274: 17, 51275: 46, 51277: 17,
+    51301: 12.5,
     51200: 0.9, 52172: 57,
 }  # fmt: skip
 # Urine item -> text results from common to rare; MIMIC-IV writes them into `value` and again into `comments`.
@@ -74,7 +75,8 @@ class Draw:
 def add_visit_labs(rows: Rows, rng: np.random.Generator, patient: Patient, visit: datetime, provider: str) -> None:
     """Bloods of an outpatient: not at every visit, and seldom all of them."""
     for items, share in (
-        (codes.ELECTROLYTES, 0.7), (codes.BLOOD_COUNT, 0.65), (codes.LIVER, 0.4), (codes.MINERALS, 0.2),
+        (codes.ELECTROLYTES, 0.75), (codes.BLOOD_COUNT, 0.7), (codes.LIVER, 0.45), (codes.MINERALS, 0.25),
+        (codes.DIFFERENTIAL, 0.3), (tuple(URINE), 0.2),
     ):  # fmt: skip
         if rng.random() < share:
             add_draw(rows, rng, patient, Draw(visit, items, None, provider, None, illness=0.0))

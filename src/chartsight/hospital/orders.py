@@ -15,7 +15,9 @@ from chartsight.hospital.rows import Rows
 
 DOSE_HOURS = {1: (8,), 2: (8, 20), 3: (8, 14, 20), 4: (4, 10, 16, 22)}
 FREQUENCIES = {0: "INFUSION", 1: "DAILY", 2: "BID", 3: "TID", 4: "Q6H"}
-DOSES_WRITTEN = 12  # doses of one order that reach emar; longer courses only repeat them
+DOSES_WRITTEN = 3  # doses of one order that reach emar; longer courses only repeat them
+ORDERED_AGAIN_A_DAY = 0.16  # how often a drug's order is renewed or changed
+NEEDS_LEAST, NEEDS_MOST = 0.55, 2.6  # factor on the share of ward drugs
 
 
 @dataclass
@@ -46,7 +48,7 @@ def add_orders(book: OrderBook, episode: Episode) -> None:
     start = after(episode.admittime, book.rng, (1, 20))
     add_order(
         book, episode, start, "ADT orders", "Admit",
-        {"Admit category": "Place in observation" if patient.course.admission_type == "EU OBSERVATION"
+        {"Admit category": "Place in observation" if episode.admission_type == "EU OBSERVATION"
          else "Admit to inpatient", "Admit to": "Surgery" if patient.course.service.endswith("SURG") else "Medicine"},
     )  # fmt: skip
     add_order(book, episode, start, "General Care", "Code status", {"Code status": "Resuscitate (Full code)"})
@@ -60,9 +62,17 @@ def add_orders(book: OrderBook, episode: Episode) -> None:
         add_order(book, episode, episode.ventilation[0], "Respiratory", "Mechanical Ventilation", {})
     else:
         names = [name for name in names if codes.DRUGS[name].doses_a_day > 0]
-    for name in names:
-        if book.rng.random() < 0.85:
-            add_drug(book, episode, name)
+    length = (episode.dischtime - episode.admittime) / timedelta(days=1)
+    wanted = [name for name in names if book.rng.random() < 0.9]
+    share = NEEDS_LEAST + (NEEDS_MOST - NEEDS_LEAST) * float(book.rng.beta(1.6, 1.6)) * min(0.6 + length / 12, 1.3)
+    wanted += [
+        name
+        for name, usual in codes.WARD_DRUGS.items()
+        if book.rng.random() < usual * share and name not in names and codes.DRUGS[name].doses_a_day > 0
+    ]
+    for name in wanted:
+        for nth in range(1 + int(book.rng.poisson(min(ORDERED_AGAIN_A_DAY * length, 6.0)))):
+            add_drug(book, episode, name, delay=float(book.rng.uniform(0.05, 0.9)) if nth else 0.0)
     if not episode.dies:
         add_order(
             book, episode, episode.dischtime - timedelta(hours=3), "ADT orders", "Discharge",
@@ -91,12 +101,13 @@ def add_order(
     return poe_id, sequence, provider
 
 
-def add_drug(book: OrderBook, episode: Episode, name: str) -> None:
-    """A drug from its order to its last dose."""
+def add_drug(book: OrderBook, episode: Episode, name: str, delay: float) -> None:
+    """A drug from its order to its last dose; ordered after `delay` of the stay has passed."""
     drug = codes.DRUGS[name]
     ids = {"subject_id": book.patient.subject_id, "hadm_id": episode.hadm_id}
     is_infusion = drug.doses_a_day == 0
-    ordered = after(episode.admittime, book.rng, (20, 200))
+    ordered = after(episode.admittime + delay * (episode.dischtime - episode.admittime), book.rng, (20, 200))
+    ordered = min(ordered, episode.dischtime - timedelta(minutes=30))
     start = ordered.replace(minute=0, second=0) + timedelta(hours=1)
     stop = max(start + timedelta(hours=2), episode.dischtime.replace(minute=0, second=0))
     if is_infusion and episode.ventilation is not None:
@@ -106,11 +117,22 @@ def add_drug(book: OrderBook, episode: Episode, name: str) -> None:
     pharmacy_id = int(book.rng.integers(10**7, 10**8))
     book.rows.add(
         "prescriptions", **ids, pharmacy_id=pharmacy_id, poe_id=poe_id, poe_seq=sequence, order_provider_id=provider,
-        starttime=start, stoptime=stop, drug_type="MAIN", drug=name, formulary_drug_cd=drug.formulary, gsn=drug.gsn,
+        starttime=start, stoptime=stop, drug_type="MAIN", drug=name,
+        formulary_drug_cd=drug.formulary, gsn=drug.gsn or None,
         ndc=drug.ndc, prod_strength=drug.strength, dose_val_rx=drug.dose, dose_unit_rx=drug.unit,
         form_val_disp=drug.amount, form_unit_disp=drug.form,
         doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day), route=drug.route,
     )  # fmt: skip
+    if drug.route == "IV" and name not in codes.DILUENTS and book.rng.random() < 0.7:
+        base_name = codes.DILUENTS[int(book.rng.random() < 0.4)]
+        base = codes.DRUGS[base_name]
+        book.rows.add(
+            "prescriptions", **ids, pharmacy_id=pharmacy_id, poe_id=poe_id, poe_seq=sequence,
+            order_provider_id=provider, starttime=start, stoptime=stop, drug_type="BASE", drug=base_name,
+            formulary_drug_cd=base.formulary, gsn=base.gsn, ndc=base.ndc, prod_strength=base.strength,
+            dose_val_rx=base.dose, dose_unit_rx=base.unit, form_val_disp=base.amount, form_unit_disp=base.form,
+            doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day), route=drug.route,
+        )  # fmt: skip
     hours = DOSE_HOURS.get(drug.doses_a_day, ())
     book.rows.add(
         "pharmacy", **ids, pharmacy_id=pharmacy_id, poe_id=poe_id, starttime=start, stoptime=stop, medication=name,

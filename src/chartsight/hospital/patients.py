@@ -31,6 +31,7 @@ RACES = {
     "OTHER": 0.05,
 }  # fmt: skip
 MARITAL_STATUS = {"MARRIED": 0.45, "SINGLE": 0.3, "WIDOWED": 0.15, "DIVORCED": 0.1}
+EMERGENCIES = {"EW EMER.": 0.55, "OBSERVATION ADMIT": 0.26, "URGENT": 0.13, "DIRECT EMER.": 0.06}
 OLDEST = 89  # MIMIC groups everybody older
 GROUPED_AGE = 91
 FILM_AFTER_INTUBATION = 0.75  # probability that the first film of a ventilated stay shows where the tube ends
@@ -67,6 +68,7 @@ class Episode:
     ventilation: Span | None
     tracheostomy: datetime | None = None
     deathtime: datetime | None = None
+    admission_type: str = "EW EMER."
     lives: tuple[FindingLife, ...] = ()
 
     @property
@@ -205,7 +207,7 @@ def plan_patient(config: HospitalConfig, index: int) -> Patient:
     lives = (*lasting, *(life for episode in episodes for life in episode.lives))
     studies = plan_studies(rng, config, course, body, subject_id, episodes, moments, lives)
     died = next((episode.deathtime for episode in episodes if episode.deathtime is not None), None)
-    if died is None and episodes and body.age > 60 and rng.random() < 0.22:
+    if died is None and episodes and body.age > 55 and rng.random() < 0.38:
         died = max(*moments.visits, episodes[-1].dischtime) if moments.visits else episodes[-1].dischtime
         died += timedelta(days=float(rng.integers(30, 1500)))
     return Patient(
@@ -367,8 +369,9 @@ def plan_episode(
         late = timedelta(hours=float(rng.uniform(0.2, 5))) if rng.random() < 0.3 else timedelta()
         deathtime = whole_second(leaves + late)
     episode = Episode(
-        identifiers.hadm_id(subject_id, nth), time, leaves, severity, icu, ventilation, tracheostomy, deathtime
-    )
+        identifiers.hadm_id(subject_id, nth), time, leaves, severity, icu, ventilation, tracheostomy, deathtime,
+        pick(rng, EMERGENCIES) if course.admission_type == "EW EMER." else course.admission_type,
+    )  # fmt: skip
     scripts = [script for script in course.findings if script.window != "life"]
     return replace(episode, lives=draw_lives(rng, scripts, episode.windows(), config.prevalence, known))
 

@@ -1,0 +1,63 @@
+"""The hospital's card: its figures against ones worked out by hand, and against the real demo."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chartsight.errors import RecordError
+from chartsight.hospital.card import compare_distributions, compare_shares, hospital_card, kolmogorov_smirnov
+
+ROOT = Path(__file__).parents[2]
+DEMO = Path(os.environ.get("CHARTSIGHT_OPEN_DATA", ROOT / ".." / "shared" / "open-data")) / "mimic-iv-demo"
+
+
+def test_equal_distributions_do_not_differ_and_distant_ones_do() -> None:
+    values = np.arange(100.0)
+    same = compare_distributions("x", "days", values, values)
+    assert same.standardised == 0 and same.ks == 0 and same.words.startswith("alike")
+    apart = compare_distributions("x", "days", values + 1000, values)
+    assert apart.ks == 1 and apart.words.startswith("much higher here")
+    assert compare_distributions("x", "days", values, np.zeros(0)).words == "too few to compare"
+
+
+def test_the_kolmogorov_smirnov_distance_is_the_largest_gap() -> None:
+    assert kolmogorov_smirnov(np.array([1.0, 2, 3, 4]), np.array([3.0, 4, 5, 6])) == 0.5
+
+
+def test_shares_are_standardised_by_the_spread_of_a_yes_or_no() -> None:
+    assert compare_shares("x", (0.6, 10), (0.4, 10)).standardised == pytest.approx(0.2 / np.sqrt(0.24), abs=1e-3)
+
+
+def test_a_card_without_a_reference_describes_the_hospital(small_hospital: Path, tmp_path: Path) -> None:
+    card = hospital_card(small_hospital, tmp_path / "card.html")
+    page = (tmp_path / "card.html").read_text("utf-8")
+    assert "http" not in page.replace("http://www.w3.org", "") and "data:image/svg+xml;base64," in page
+    figures = json.loads((tmp_path / "card.json").read_text("utf-8"))
+    assert figures["films"] == card.films and card.films["studies"] >= 12
+    ages = next(each for each in card.differences if each.name == "Age")
+    assert ages.ours is not None and ages.ours.n == 12 and ages.theirs is None
+    assert sum(card.findings.values()) > 1
+
+
+def test_a_folder_without_tables_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RecordError) as caught:
+        hospital_card(tmp_path, tmp_path / "card.html")
+    assert caught.value.code == "missing-file"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.opendata
+def test_every_large_difference_from_the_demo_is_stated(small_hospital: Path, tmp_path: Path) -> None:
+    if not (DEMO / "hosp").is_dir():
+        pytest.skip("the MIMIC-IV demo is not beside the project")
+    card = hospital_card(small_hospital, tmp_path / "card.html", reference=DEMO)
+    page = (tmp_path / "card.html").read_text("utf-8")
+    assert all(f"<b>{each.name}</b>" in page for each in card.large())
+    by_name = {each.name: each for each in card.differences}
+    ages = by_name["Age"].theirs
+    assert ages is not None and ages.n == 100 and ages.quantiles[2] == 63
