@@ -229,6 +229,11 @@ class Anatomy:
         wave = np.sin(np.clip(t, 0, 1) * np.float32(2 * math.pi))
         return as_plane(np.float32(self.clavicle_y) - np.float32(rise_out + 0.035) * t + np.float32(0.010) * wave)
 
+    def humeral_head(self, side: int) -> tuple[float, float]:
+        """Middle of the humeral head, x and y; the right shoulder hangs a little lower."""
+        y = self.clavicle_y + (0.030 if side > 0 else 0.036)
+        return self.x(side, 0.438 * self.scale + 0.012, y), y
+
     def disc_heights(self) -> tuple[float, ...]:
         """Middles of the discs on the film, from above."""
         y = np.linspace(0, 1, 2001)

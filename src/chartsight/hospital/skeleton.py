@@ -46,7 +46,7 @@ def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
                 weights.append(np.where(shown, np.float32(depth) * fade, 0))
     middle = np.stack(centres)
     # Over the liver the beam has little left to show them with.
-    shown = 1 - np.float32(0.55) * np.clip((middle - np.float32(anatomy.liver_y)) * 14, 0, 1)
+    shown = 1 - np.float32(0.68) * np.clip((middle - np.float32(anatomy.liver_y)) * 14, 0, 1)
     add_bands(
         layers.bone, grid, as_plane(middle), as_plane(np.stack(halves)), as_plane(np.stack(weights) * shown), rim=0.38
     )
@@ -114,7 +114,7 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         x, y, length = along(*smooth_curve([a.x(side, d, y) for d, y in points], [y for _, y in points], 24), 0.0025)
         strokes.append((x, y, length * np.float32(depth * a.bone)))
 
-    for number, side in enumerate((1, -1)):
+    for side in (1, -1):
         d = (grid.x[0] - np.float32(a.midline_at(a.clavicle_y))) * side
         t = (d - np.float32(a.clavicle_start(side))) / np.float32(a.clavicle_span)
         centres.append(a.clavicle_height(side, t))
@@ -168,8 +168,7 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         glenoid = a.x(side, outer + 0.004, top + 0.03)
         add_blob(layers.bone, grid, glenoid, top + 0.035, 0.012, 0.036, 0.10 * a.bone, power=0.6)
         add_blob(layers.bone, grid, a.x(side, outer - 0.035, top), top + 0.002, 0.020, 0.014, 0.10 * a.bone, power=0.6)
-        head_y = a.clavicle_y + 0.030 + 0.006 * number
-        head_x = a.x(side, 0.438 * a.scale + 0.012, head_y)
+        head_x, head_y = a.humeral_head(side)
         add_blob(layers.bone, grid, head_x, head_y, 0.050, 0.052, 0.15 * a.bone, power=0.55)
         lean = 0.5 if a.view == "AP" else 1.0
         shaft_x, shaft_y = smooth_curve(

@@ -13,7 +13,7 @@ from chartsight.hospital.findings.thorax.outline import outline
 from chartsight.hospital.strokes import add_blob, add_lines, along, as_plane
 from chartsight.hospital.tissue import Layers
 
-HEAD = 0.055  # radius of the humeral head
+HEAD = 0.051  # radius of the humeral head
 
 
 def draw_shoulder_osteoarthritis(
@@ -21,8 +21,7 @@ def draw_shoulder_osteoarthritis(
 ) -> Drawn:
     """A dense margin (severity near 0) to a mushroom of new bone (1)."""
     side, severity, grid = side_of(planted), planted.severity, layers.grid
-    middle_y = anatomy.clavicle_y + (0.025 if side > 0 else 0.035)
-    middle_x = anatomy.x(side, 0.435 * anatomy.scale + 0.01, anatomy.clavicle_y)
+    middle_x, middle_y = anatomy.humeral_head(side)
     new, cysts = grid.blank(), grid.blank()
     inner = 0.0 if side < 0 else math.pi  # the angle that faces the spine
     turn = rng.normal(0, 0.12)
