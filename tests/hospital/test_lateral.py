@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chartsight.hospital.film_request import Body, Film, FilmRequest, PlantedFinding
+from chartsight.hospital.film_request import Body, Film, FilmRequest, PlantedFinding, Technique
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.findings.drawing import DrawingError
 from chartsight.hospital.lateral.anatomy import OUTLINED
@@ -178,6 +178,14 @@ def test_a_nodule_lies_at_the_same_height_on_both_films(seed: int) -> None:
     assert from_front is not None
     heights = [0.5 * (mark.box[1] + mark.box[3]) for mark in (from_side, from_front)]
     assert heights[0] == pytest.approx(heights[1], abs=0.03 * SIZE_PX)
+
+
+def test_a_monitored_patient_has_cables_and_an_undistracted_film_none() -> None:
+    quiet = replace(lateral(8), distraction=0.0)
+    monitored = replace(quiet, technique=Technique(monitored=True))
+    assert (render_film(monitored).pixels.astype(int) - render_film(quiet).pixels > 15).sum() > 50
+    unmonitored = replace(quiet, technique=Technique(monitored=False))
+    assert np.array_equal(render_film(unmonitored).pixels, render_film(quiet).pixels)
 
 
 def test_sixteen_bits() -> None:

@@ -9,7 +9,7 @@ how the arms are held from the film's. `x` runs from front to back, lengths are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,15 +30,18 @@ class Course:
 
     y: tuple[float, ...]
     x: tuple[float, ...]
+    curve: tuple[Plane, Plane] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "curve", smooth_curve(list(self.y), list(self.x), 64))
 
     def at(self, y: Plane) -> Plane:
         """x at each `y`; beyond the ends the last value."""
-        rows, columns = smooth_curve(list(self.y), list(self.x), 64)
-        return as_plane(np.interp(y, rows, columns))
+        return as_plane(np.interp(y, *self.curve))
 
     def at_height(self, y: float) -> float:
         """`at` of a single height."""
-        return float(self.at(np.array([y], np.float32))[0])
+        return float(np.interp(y, *self.curve))
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def build_lateral_anatomy(frontal: Anatomy, body: Body, seed: int) -> LateralAna
          front + slope - 0.025 - 0.3 * pad, front + 0.62 * slope - 0.036 - 0.7 * pad, front - 0.03 - pad,
          front - 0.025 - 1.25 * pad, front - 0.02 - (1.2 + 0.9 * large) * pad + pendulous),
     )  # fmt: skip
-    padding_back = 0.040 + 0.035 * large
+    padding_back = 0.048 + 0.030 * large
     skin_back = Course(
         spine_y,
         tuple(

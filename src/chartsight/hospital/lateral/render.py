@@ -7,6 +7,7 @@ from chartsight.hospital.exposure import expose
 from chartsight.hospital.film_request import Film, FilmRequest, FindingMark, PlantedFinding
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.lateral.anatomy import LateralAnatomy, build_lateral_anatomy, lateral_boxes
+from chartsight.hospital.lateral.artefacts import paint_lateral_artefacts
 from chartsight.hospital.lateral.findings import LATERAL_FINDINGS
 from chartsight.hospital.lateral.tissue import paint_lateral_chest
 from chartsight.hospital.render import check_request, finding_generator, in_pixels, mark_of
@@ -32,6 +33,7 @@ def render_lateral(request: FilmRequest) -> Film:
     anatomy = build_lateral_anatomy(frontal, request.body, request.seed)
     layers = paint_lateral_chest(anatomy, Grid(request.size_px))
     marks = [draw_finding(layers, anatomy, planted, request) for planted in request.findings]
+    paint_lateral_artefacts(anatomy, layers, request)
     pixels = expose(layers, frontal, style, request)
     boxes = {name: in_pixels(box, request.size_px) for name, box in lateral_boxes(anatomy).items()}
     return Film(pixels=pixels, boxes=boxes, marks=tuple(marks))

@@ -196,15 +196,16 @@ def paint_abdomen(anatomy: LateralAnatomy, layers: Layers) -> None:
     a, (depth, _, y) = anatomy, anatomy.frontal.stomach
     if depth <= 0:
         return
-    grid = layers.grid
-    x, wide = a.inside(0.50, a.frontal.left.dome_y), 0.085 + 0.02 * depth
-    level = max(y + 0.012, a.diaphragm_at(1, x) + 0.050)
+    grid, rng = layers.grid, np.random.default_rng([VESSEL_STREAM, a.frontal.body_seed, 2])
+    x = a.inside(rng.uniform(0.44, 0.60), a.frontal.left.dome_y)
+    wide, high = rng.uniform(0.055, 0.080) + 0.02 * depth, rng.uniform(0.026, 0.048)
+    level = max(y - 0.015, a.diaphragm_at(1, x) + 0.010) + high
     at, xs, ys = grid.window(x - wide, a.frontal.left.dome_y, x + wide, level + 0.01)
     r = (xs - np.float32(x)) / np.float32(wide)
-    under = ys - a.diaphragm(1, xs) - np.float32(0.010) - np.float32(0.035) * r**4
-    inside = rise(as_plane(np.minimum(under, np.float32(level) - ys)), 0.006) * rise(1 - np.abs(r), 0.15)
+    # Under the dome it is round; below it ends at the level of the fluid.
+    top = np.maximum(a.diaphragm(1, xs) + np.float32(0.010), np.float32(level - high)) + np.float32(high) * r**4
+    inside = rise(as_plane(np.minimum(ys - top, np.float32(level) - ys)), 0.005)
     layers.air[at] = np.maximum(layers.air[at], np.float32(0.30 * depth) * inside)
-    rng = np.random.default_rng([VESSEL_STREAM, a.frontal.body_seed, 2])
     gas = grid.blank()
     for _ in range(int(rng.integers(0, 4))):
         add_blob(gas, grid, x + rng.normal(-0.09, 0.05), level + 0.05 + abs(rng.normal(0, 0.05)),

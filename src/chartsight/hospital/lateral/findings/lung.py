@@ -270,7 +270,7 @@ def draw_reticulation(
         low = np.clip((space.y - np.float32(anatomy.hilum[1] - 0.12)) * np.float32(2.6), 0.10, 1)
         back = np.float32(0.55) + np.float32(0.45) * np.clip(depth_in(space, anatomy), 0, 1)
         where = as_plane(low * back * space.within(0.15))
-        mesh = net(rng, space, 0.022, 0.20) * where
+        mesh = np.maximum(net(rng, space, 0.018, 0.20), np.float32(0.8) * net(rng, space, 0.011, 0.25)) * where
         fill_one(
             layers,
             space,

@@ -157,7 +157,7 @@ def draw_spinal_degenerative_changes(
     start = discs[0] + round(rng.random() * (len(discs) - wanted))
     ink = np.zeros_like(across)
     for number in range(start, start + wanted):
-        size, reach = rng.uniform(0.6, 1.3), (0.10 + 0.26 * severity) * rng.uniform(0.7, 1.2)
+        size, reach = rng.uniform(0.4, 1.3), (0.08 + 0.26 * severity) * rng.uniform(0.3, 1.3)
         away = np.abs(level - np.float32(number))
         # A beak narrows towards its tip, which bends to the disc.
         beak = rise(np.float32(0.34) - away - np.float32(0.9) * np.clip(-across, 0, 1), 0.08) * rise(
