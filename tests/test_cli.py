@@ -26,8 +26,9 @@ pytest_plugins = ["tests.fixtures_hospital"]
 # A verb or a flag is a promise to everyone's scripts. To add, rename or remove one, change this list, the contracts'
 # page and the changelog together. Arguments in capitals, in their order.
 COMMAND_LINE = {
-    "hospital": "OUT --patients --seed --style --film-size --label-noise --report-omission --workers "
-    "--force --quiet -q --json",
+    "hospital": "OUT --recipe --patients --seed --style --difficulty --confounding --film-size --bits --label-noise "
+    "--report-omission --set --workers --force --quiet -q --json",
+    "hospital-card": "HOSPITAL OUT --reference --force --json",
     "records build": "OUT --mimiciv --mimic-iv-note --mimic-cxr-jpg --mimic-cxr-reports --chest-imagenome --meds "
     "--films --labels --terms --findings --columns --pair-films --no-pair-films --seed --memory-limit "
     "--force --quiet -q --json",

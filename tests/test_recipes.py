@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from chartsight.comparison import CompareRecipe
 from chartsight.demo import open_data_steps, synthetic_steps
 from chartsight.errors import RecipeError
+from chartsight.hospital.recipe import HospitalRecipe
 from chartsight.recipes import Recipe, read_keys, read_recipe
 from chartsight.starters.recipe import LessonsRecipe
 from chartsight.training.recipe import AnswerRecipe, TowerRecipe
@@ -168,6 +169,8 @@ def test_any_yaml_gives_a_recipe_or_one_line(tmp_path_factory: pytest.TempPathFa
 
 
 def kind_of(path: Path) -> type[Recipe]:
+    if path.parent.name == "hospitals":
+        return HospitalRecipe
     stored = read_keys(path)
     if "models" in stored:
         return CompareRecipe

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -56,26 +57,55 @@ def version_option(
 @app.command()
 def hospital(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
-    patients: Annotated[int, typer.Option(help="How many patients.")] = 200,
-    seed: Seed = 7,
-    style: Annotated[str, typer.Option(help="How its films look: harbour, hillside.")] = "harbour",
-    film_size: Annotated[int, typer.Option(help="Side of a film in pixels.")] = 256,
-    label_noise: Annotated[float, typer.Option(help="Share of labels turned round (never the truth).")] = 0.0,
-    report_omission: Annotated[float, typer.Option(help="Share of findings that reports leave out.")] = 0.0,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A YAML recipe, see recipes/hospitals/; flags override it.")
+    ] = None,
+    patients: Annotated[int | None, typer.Option(help="How many patients.  [default: 200]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.  [default: 7]")] = None,
+    style: Annotated[str | None, typer.Option(help="Its films' look: harbour (the default), hillside, ...")] = None,
+    difficulty: Annotated[str | None, typer.Option(help="easy, standard (the default) or hard.")] = None,
+    confounding: Annotated[
+        float | None, typer.Option(help="How far a film's look betrays sickness, -1 to 1.  [default: 0.5]")
+    ] = None,
+    film_size: Annotated[int | None, typer.Option(help="Side of a film in pixels.  [default: 256]")] = None,
+    bits: Annotated[int | None, typer.Option(help="16 writes PNGs of 16 bits beside the JPEGs.  [default: 8]")] = None,
+    label_noise: Annotated[float | None, typer.Option(help="Share of labels turned round (never the truth).")] = None,
+    report_omission: Annotated[float | None, typer.Option(help="Share of findings that reports leave out.")] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--set", help="Any dial: --set reader_disagreement=0.5. May be repeated.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that draw films; all cores by default.")] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Draw a synthetic hospital: MIMIC-IV tables, MIMIC-CXR-JPG films, Chest ImaGenome labels, and the whole truth."""
-    from chartsight.hospital import HospitalConfig, build_hospital
+    from chartsight.hospital import build_hospital
+    from chartsight.hospital.recipe import hospital_config
 
-    config = HospitalConfig(
-        patients=patients, seed=seed, style=style, film_size_px=film_size, label_noise=label_noise,
-        report_omission=report_omission,
-    )  # fmt: skip
-    run = build_hospital(out, config, workers=workers, quiet=quiet, force=force)
+    flags = {
+        "patients": patients, "seed": seed, "style": style, "difficulty": difficulty, "confounding": confounding,
+        "film_size_px": film_size, "bits": bits, "label_noise": label_noise, "report_omission": report_omission,
+    }  # fmt: skip
+    changes = {key: value for key, value in flags.items() if value is not None}
+    changes |= {key: yaml_value(key, text) for key, text in map(key_and_value, override or [])}
+    run = build_hospital(out, hospital_config(recipe, changes), workers=workers, quiet=quiet, force=force)
     show(as_json, {"hospital": str(out), "kept": run.kept}, f"{out}: {counts(run.kept)}")
+
+
+@app.command("hospital-card")
+def hospital_card(
+    hospital: Annotated[Path, typer.Argument(help="What `chartsight hospital` made.")],
+    out: Annotated[Path, typer.Argument(help="A new page, such as card.html; its figures as JSON beside it.")],
+    reference: Annotated[Path | None, typer.Option(help="MIMIC-IV, such as the demo: the folder of hosp/.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Describe a synthetic hospital, compared with a real one: what is alike, what differs, by how much."""
+    from chartsight.hospital.card import hospital_card as write_card
+
+    card = write_card(hospital, out, reference, replace=force)
+    show(as_json, {"card": str(out), **asdict(card)}, str(out))
 
 
 @records_app.command("build")

@@ -37,8 +37,17 @@ def read_recipe(kind: type[R], path: Path, overrides: Mapping[str, Any] | None =
     Raises:
         RecipeError: No file, no YAML, an unknown key, a wrong type, a missing value, a variable that is not set.
     """
-    stored = read_keys(path)
-    for dotted, value in (overrides or {}).items():
+    return check_recipe(kind, path, read_keys(path), overrides or {})
+
+
+def check_recipe(kind: type[R], where: Path | str, keys: Mapping[str, Any], overrides: Mapping[str, Any]) -> R:
+    """The recipe that keys and overrides make; mistakes are said to be in `where`.
+
+    Raises:
+        RecipeError: An unknown key, a wrong type, a missing value.
+    """
+    stored = dict(keys)
+    for dotted, value in overrides.items():
         *parents, last = dotted.split(".")
         target = stored
         for parent in parents:
@@ -49,7 +58,7 @@ def read_recipe(kind: type[R], path: Path, overrides: Mapping[str, Any] | None =
     try:
         return kind.model_validate(stored)
     except ValidationError as error:
-        raise _first_mistake(kind, path, error) from None
+        raise _first_mistake(kind, where, error) from None
 
 
 def read_keys(path: Path) -> dict[str, Any]:
@@ -89,7 +98,7 @@ def _with_variables(value: Any, path: Path) -> Any:
     return VARIABLE.sub(lambda match: os.environ[match[1]], value)
 
 
-def _first_mistake(kind: type[BaseModel], path: Path, error: ValidationError) -> RecipeError:
+def _first_mistake(kind: type[BaseModel], path: Path | str, error: ValidationError) -> RecipeError:
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""

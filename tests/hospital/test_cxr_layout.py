@@ -51,6 +51,16 @@ def test_every_film_is_where_the_metadata_say(small_hospital: Path) -> None:
     assert paths == set((small_hospital / "mimic-cxr-jpg" / "files").rglob("*.jpg"))
 
 
+def test_lateral_films_stand_beside_frontal_ones(small_hospital: Path) -> None:
+    views: dict[str, list[str]] = {}
+    for row in read(small_hospital, "metadata"):
+        views.setdefault(row["study_id"], []).append(row["ViewPosition"])
+        is_lateral = row["ViewCodeSequence_CodeMeaning"] == "lateral"
+        assert is_lateral == (row["ViewPosition"] == "LATERAL")
+        assert not is_lateral or row["PerformedProcedureStepDescription"] == "CHEST (PA AND LAT)"
+    assert {tuple(each) for each in views.values()} == {("AP",), ("PA",), ("PA", "LATERAL")}
+
+
 def test_no_patient_stands_in_two_splits(small_hospital: Path) -> None:
     splits: dict[str, set[str]] = {}
     for row in read(small_hospital, "split"):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from chartsight.errors import OutputError, RecipeError
 from chartsight.hospital import HospitalConfig, build_hospital
+from chartsight.hospital.masks import read_mask
 from chartsight.records import RecordSources, build_record
 from chartsight.runs import read_manifest, sha256_file
 
@@ -41,11 +45,13 @@ def test_another_seed_gives_other_bytes(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_the_truth_survives_the_noise(tiny: Path, tmp_path: Path) -> None:
-    noisy = HospitalConfig(patients=4, seed=11, film_size_px=64, label_noise=0.5, report_omission=0.5)
+    dials = {"label_noise": 0.5, "report_omission": 0.5, "report_uncertainty": 1.0, "reader_disagreement": 1.0}
+    noisy = replace(TINY, **dials)
     build_hospital(tmp_path / "noisy", noisy, workers=1, quiet=True)
     before, after = digests(tiny), digests(tmp_path / "noisy")
     changed = {name for name in before if before[name] != after[name]}
-    assert "truth.parquet" not in changed and not any(name.endswith(".jpg") for name in changed)
+    assert not changed & {"truth.parquet", "masks.parquet", "techniques.parquet"} and "readings.parquet" in changed
+    assert not any(name.endswith(".jpg") for name in changed)
     assert not any(name.startswith("mimic-iv/") for name in changed)
     assert any("chexpert" in name for name in changed) and any("SceneGraph" in name for name in changed)
 
@@ -58,15 +64,54 @@ def test_the_manifest_counts_what_is_there(tiny: Path) -> None:
     assert kept["patients"] == 4
     assert kept["films"] == len(list(tiny.rglob("*.jpg")))
     assert kept["truth"] == pq.read_metadata(tiny / "truth.parquet").num_rows
+    assert kept["masks"] == pq.read_metadata(tiny / "masks.parquet").num_rows
 
 
 def test_the_truth_has_a_row_for_every_film(tiny: Path) -> None:
     truth = pq.read_table(tiny / "truth.parquet").to_pylist()
     assert {row["image_id"] for row in truth} == {path.stem for path in tiny.rglob("*.jpg")}
     for row in truth:
-        assert 0.2 < row["ct_ratio"] < 0.9 and 0.05 < row["mt_ratio"] < 0.7
+        is_lateral = row["view_position"] == "LATERAL"
+        assert is_lateral == (row["ct_ratio"] is None)
+        assert is_lateral or (0.2 < row["ct_ratio"] < 0.9 and 0.05 < row["mt_ratio"] < 0.7)
         if row["attribute"] is not None:
-            assert 0.25 <= row["severity"] <= 1 and row["x1"] < row["x2"] and row["y1"] < row["y2"]
+            assert 0.1 <= row["severity"] <= 1
+            assert row["x1"] is None if row["is_implied"] else is_lateral or row["x1"] is not None
+            assert row["x1"] is None or (row["x1"] < row["x2"] and row["y1"] < row["y2"])
+
+
+def test_tips_are_those_of_tubes_and_lines(tiny: Path) -> None:
+    rows = [row for row in pq.read_table(tiny / "truth.parquet").to_pylist() if row["tip_x"] is not None]
+    assert {row["category"] for row in rows} <= {"tubesandlines", "device"}
+    assert all(0 <= row["tip_x"] <= 64 and 0 <= row["tip_y"] <= 64 for row in rows)
+
+
+def test_masks_fill_the_boxes_of_the_truth(tiny: Path) -> None:
+    truth = pq.read_table(tiny / "truth.parquet").to_pylist()
+    boxes = {
+        (row["image_id"], row["finding"]): (row["x1"], row["y1"], row["x2"], row["y2"])
+        for row in truth
+        if row["x1"] is not None
+    }
+    masks = pq.read_table(tiny / "masks.parquet").to_pylist()
+    assert masks and {(row["image_id"], row["finding"]) for row in masks} == set(boxes)
+    for row in masks:
+        rows, columns = np.nonzero(read_mask(row))
+        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert box == boxes[row["image_id"], row["finding"]]
+
+
+def test_sixteen_bits_stand_beside_the_same_jpegs(tmp_path: Path, tiny: Path) -> None:
+    build_hospital(tmp_path / "deep", replace(TINY, bits=16), workers=1, quiet=True)
+    assert {path.stem for path in (tmp_path / "deep" / "mimic-cxr-16bit").rglob("*.png")} == {
+        path.stem for path in tiny.rglob("*.jpg")
+    }
+    png = next((tmp_path / "deep" / "mimic-cxr-16bit").rglob("*.png"))
+    with Image.open(png) as film:
+        pixels = np.asarray(film)
+    assert pixels.shape == (64, 64) and pixels.max() > 40_000 and len(np.unique(pixels)) > 500
+    eight, deep = digests(tiny), digests(tmp_path / "deep")
+    assert all(deep[name] == eight[name] for name in eight)
 
 
 def test_the_record_reads_every_row_of_it(tiny: Path, tmp_path: Path) -> None:
@@ -80,7 +125,9 @@ def test_the_record_reads_every_row_of_it(tiny: Path, tmp_path: Path) -> None:
     run = build_record(tmp_path / "record.duckdb", sources, quiet=True)
     manifest = read_manifest(tiny)
     assert manifest is not None
-    written = {name: count for name, count in manifest["counts"]["kept"].items() if name != "truth" and count}
+    written = {
+        name: count for name, count in manifest["counts"]["kept"].items() if name not in ("truth", "masks") and count
+    }
     assert not run.dropped and run.terms == "synthetic" and run.pairing == "synthetic"
     assert {name: run.kept[name] for name in written} == written
 
