@@ -35,7 +35,7 @@ def draw_congestion(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, r
     for side in (side_of(planted), -side_of(planted)):
         space = whole_lung(layers, anatomy, side)
         strong = rng.uniform(0.85, 1.25) * (1.0 if side == side_of(planted) else 0.8)
-        cephalise(layers, space, anatomy, 0.04 + 1.15 * severity**1.4 * strong)
+        cephalise(layers, space, anatomy, 0.04 + 1.45 * severity**1.4 * strong)
         centre = hilum(anatomy, space, rng.uniform(0.8, 1.2), rng.normal(0, 0.008))
         fill(layers, space, as_plane(
             centre * np.float32(0.30 * severity**1.5 * strong) * (1 + np.float32(0.6) * lumps(rng, space, 0.03))
