@@ -24,9 +24,9 @@ def draw_enlarged_hilum(layers: Layers, anatomy: Anatomy, planted: PlantedFindin
         d = 0.078 + 0.012 * severity + reach * float(np.cos(angle))
         y = middle_y + 1.35 * reach * float(np.sin(angle))
         lump = grid.blank()
-        add_blob(lump, grid, anatomy.x(side, d, y), y, radius, radius * rng.uniform(0.9, 1.3), 1.0, power=0.7)
+        add_blob(lump, grid, anatomy.x(side, d, y), y, radius, radius * rng.uniform(0.9, 1.3), 1.0, power=0.95)
         np.maximum(lumps, lump, out=lumps)
-    layers.vessels += np.float32(0.03 + 0.30 * severity) * lumps
+    layers.vessels += np.float32(0.02 + 0.29 * severity) * lumps
     return Drawn(outline(grid, lumps, anatomy.x(side, 0.08, middle_y), middle_y, 0.3))
 
 

@@ -11,7 +11,8 @@ from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing
 from chartsight.hospital.findings.thorax.outline import shape_generator, silhouette
-from chartsight.hospital.tissue import Layers
+from chartsight.hospital.strokes import as_plane, rise
+from chartsight.hospital.tissue import Layers, heart_edges
 
 # The greatest share of the thorax among ten thousand films without findings, rounded up.
 LIMITS: Mapping[str, float] = {"PA": 0.25, "AP": 0.28}
@@ -34,9 +35,12 @@ def widen_mediastinum(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
 def outline_mediastinum(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: np.random.Generator) -> Drawn:
     """The widened mediastinum, which is already drawn, denser than fat would be."""
     top = min(anatomy.left.apex_y, anatomy.right.apex_y) - 0.01
-    inside = silhouette(layers, anatomy, top, anatomy.heart.arch_y + 0.085)
-    layers.replace_air(np.float32(0.5 * planted.severity) * inside)
-    return Drawn(inside)
+    low, y = anatomy.heart.arch_y + 0.085, layers.grid.y
+    right, left = heart_edges(anatomy, y)
+    middle = layers.d - np.float32(anatomy.mediastinum_shift)
+    share = rise(as_plane(np.minimum(left - middle, middle + right)), 0.008) * np.clip((np.float32(low) - y) * 15, 0, 1)
+    layers.replace_air(as_plane(np.float32(0.5 * planted.severity) * share))
+    return Drawn(silhouette(layers, anatomy, top, low))
 
 
 MEDIASTINAL_WIDENING = FindingDrawing(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from chartsight.hospital.anatomy import Anatomy
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, Extent, FindingDrawing
-from chartsight.hospital.findings.thorax.outline import outline
 from chartsight.hospital.strokes import add_blob, add_lines, along, as_plane, smooth_curve
 from chartsight.hospital.tissue import Layers
 
@@ -46,12 +44,12 @@ def draw_spinal_degenerative_changes(
                     [anatomy.x(side, half + k * reach, y) for k in (0.5, 0.9, 0.5)], [y - 0.010, y, y + 0.010], 10
                 ))  # fmt: skip
                 add_lines(spurs, grid, px, py, length, 0.0028)
-    ink = np.maximum(spurs, np.float32(0.6) * plates)
-    layers.bone += np.float32((0.03 + 0.11 * severity) * anatomy.bone) * np.minimum(spurs, 1.2)
-    layers.bone += np.float32((0.02 + 0.10 * severity) * anatomy.bone) * np.minimum(plates, 1.3)
-    seen = outline(grid, ink, anatomy.midline_at(discs[start]), discs[start], 0.25)
-    joined: Extent = ndimage.binary_closing(seen, iterations=max(round(0.020 * grid.size_px), 1))
-    return Drawn(joined | seen)
+    layers.bone += np.float32((0.04 + 0.16 * severity) * anatomy.bone) * np.minimum(spurs, 1.2)
+    layers.bone += np.float32((0.02 + 0.12 * severity) * anatomy.bone) * np.minimum(plates, 1.3)
+    top, low = discs[start] - 0.02, discs[start + wanted - 1] + 0.02
+    reach_out = np.float32(0.036 + 0.014 * severity) + np.float32(0.008) * grid.y
+    segment: Extent = (np.abs(layers.d) < reach_out) & (grid.y > top) & (grid.y < low)
+    return Drawn(segment)
 
 
 SPINAL_DEGENERATIVE_CHANGES = FindingDrawing({"spine": ("spine",)}, draw_spinal_degenerative_changes)

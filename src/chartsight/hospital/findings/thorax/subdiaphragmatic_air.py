@@ -29,7 +29,7 @@ def draw_subdiaphragmatic_air(
     under = np.float32(DIAPHRAGM) + np.float32(thick) * bulge ** np.float32(0.8)
     depth = as_plane(y - line)
     free = rise(as_plane(depth - np.float32(DIAPHRAGM)), 0.003) * rise(as_plane(under - depth), 0.003)
-    free = as_plane(free * (bulge > 0) * (d > lung.medial))
+    free = as_plane(free * (bulge > 0) * np.clip((d - np.float32(lung.medial)) * 22, 0, 1))
     layers.air = np.maximum(layers.air, np.float32(0.16 + 0.44 * severity) * free)
     layers.fill *= 1 - free
     layers.vessels *= 1 - free
