@@ -119,7 +119,7 @@ def outline(layers: Layers, shares: Iterable[tuple[Airspace, Plane]], at_least: 
 def clear_of_heart(layers: Layers, space: Airspace) -> Plane:
     """1 where the lung is not covered by heart or great vessels, float32 [h, w]."""
     # The heart takes at least half of the air that the lung would hold there.
-    return as_plane(layers.air[space.at] > np.float32(0.5) * np.maximum(space.depth, np.float32(0.1)))
+    return as_plane(layers.air[space.at] > np.maximum(np.float32(0.5) * space.depth, np.float32(0.12)))
 
 
 def strength(severity: float, most: float, least: float = 0.02) -> float:
