@@ -109,6 +109,12 @@ def test_rows_refuse_a_column_that_mimic_does_not_have() -> None:
         Rows().add("patients", subject_id=1, name="nobody")
 
 
+def test_times_are_of_whole_seconds(rows: Rows) -> None:
+    for table in HOSPITAL_TABLES:
+        for row in rows.tables[table.name]:
+            assert not any(value.microsecond for value in row if type(value) is datetime), table.name
+
+
 def test_every_code_stands_in_its_dictionary(rows: Rows) -> None:
     for table, column, dictionary in (
         ("labevents", "itemid", "d_labitems"),

@@ -25,8 +25,16 @@ from numpy.typing import NDArray
 
 from chartsight.errors import RecordError
 from chartsight.runs import new_output
+from chartsight.schema import MIMIC_TABLES
 
 Values = NDArray[np.float64]
+
+READ_TABLES = {
+    "patients", "admissions", "diagnoses_icd", "procedures_icd", "labevents", "prescriptions", "icustays",
+    "chartevents",
+}  # fmt: skip
+DUCKDB_TYPES = {"int": "INTEGER", "bigint": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "date": "DATE",
+                "time": "TIMESTAMP", "bool": "BOOLEAN"}  # fmt: skip
 
 COMMON_LABS: Mapping[int, str] = {
     50971: "Potassium", 50983: "Sodium", 50902: "Chloride", 50882: "Bicarbonate", 50868: "Anion gap",
@@ -48,7 +56,7 @@ DISTRIBUTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "Length of stay",
         "days",
-        "SELECT epoch(dischtime::TIMESTAMP - admittime::TIMESTAMP) / 86400 FROM {hosp}admissions",
+        "SELECT epoch(dischtime - admittime) / 86400 FROM {hosp}admissions",
     ),
     ("Stay in intensive care", "days", "SELECT los FROM {icu}icustays"),
     ("Diagnoses", "an admission", "SELECT count(*) FROM {hosp}diagnoses_icd GROUP BY hadm_id"),
@@ -61,7 +69,7 @@ DISTRIBUTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "Laboratory results a day",
         "in an admission",
-        """SELECT n / greatest(0.5, epoch(dischtime::TIMESTAMP - admittime::TIMESTAMP) / 86400)
+        """SELECT n / greatest(0.5, epoch(dischtime - admittime) / 86400)
            FROM (SELECT hadm_id, count(*) AS n FROM {hosp}labevents GROUP BY hadm_id)
            JOIN {hosp}admissions USING (hadm_id)""",
     ),
@@ -70,7 +78,7 @@ DISTRIBUTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "Minutes to a result",
         "from specimen to storage",
-        """SELECT epoch(storetime::TIMESTAMP - charttime::TIMESTAMP) / 60 FROM {hosp}labevents
+        """SELECT epoch(storetime - charttime) / 60 FROM {hosp}labevents
            WHERE storetime > charttime""",
     ),
 )
@@ -198,12 +206,15 @@ class Tables:
                 )  # fmt: skip
         self.connection = duckdb.connect()
         self.connection.execute("SET threads = 2")
-        for module in ("hosp", "icu"):
-            for path in sorted((folder / module).glob("*.csv.gz")):
-                name = path.name.removesuffix(".csv.gz")
-                self.connection.read_csv(str(path), sample_size=-1).create_view(f"{module}_{name}")
-        self.connection.execute("CREATE TEMP TABLE labs AS SELECT * FROM hosp_labevents")
-        self.connection.execute("CREATE OR REPLACE VIEW hosp_labevents AS SELECT * FROM labs")
+        for table in MIMIC_TABLES:
+            path = folder / table.module / f"{table.name}.csv.gz"
+            if table.name in READ_TABLES and path.is_file():
+                columns = {each.name: DUCKDB_TYPES[each.type] for each in table.columns}
+                self.connection.execute(
+                    f"CREATE TABLE {table.module}_{table.name} AS "
+                    "SELECT * FROM read_csv(?, columns = ?, header = true, auto_detect = false)",
+                    [str(path), columns],
+                )
 
     def numbers(self, query: str) -> Values:
         """float64 [n] of a query's only column, without nulls; empty when the folder lacks the table."""

@@ -127,7 +127,8 @@ def plan_draws(
             yield moment, codes.BLOOD_GAS_LABS, "STAT"
             if rng.random() < 0.6:
                 yield moment, (LACTATE, 50808), "STAT"
-            moment += timedelta(hours=float(rng.uniform(4, 9) if holds(episode.ventilation, moment) else 18))
+            hours = float(rng.uniform(4, 9)) if holds(episode.ventilation, moment) else 18.0
+            moment = whole_second(moment + timedelta(hours=hours))
 
 
 def indications(patient: Patient, episode: Episode) -> Iterator[tuple[tuple[int, ...], float]]:
