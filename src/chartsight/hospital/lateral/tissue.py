@@ -28,9 +28,8 @@ TRUNK = 1.06  # depth of soft tissue from side to side, against 1 from front to 
 
 def paint_lateral_chest(anatomy: LateralAnatomy, grid: Grid) -> Layers:
     """The healthy chest of `anatomy`, before findings. `Layers.d` counts backwards from the spine's front edge."""
-    spine = anatomy.spine_front.at(grid.y)
-    d = as_plane(grid.x - spine)
-    lungs = {side: lung_plane(anatomy, side, d, grid) for side in (1, -1)}
+    d = as_plane(grid.x - anatomy.spine_front.at(grid.y))
+    lungs = paint_lungs(anatomy, grid)
     layers = Layers(
         grid=grid, d=d, soft=paint_trunk(anatomy, grid), air=paint_air(anatomy, grid, lungs), fill=grid.blank(),
         vessels=grid.blank(), wall=grid.blank(), bone=grid.blank(), metal=grid.blank(), lungs=lungs,
@@ -47,34 +46,53 @@ def paint_lateral_chest(anatomy: LateralAnatomy, grid: Grid) -> Layers:
     return layers
 
 
-def lung_plane(anatomy: LateralAnatomy, side: int, d: Plane, grid: Grid) -> Plane:
-    """Depth of one lung from the side, 0 outside to 1, heart not yet taken out."""
+def lungs_window(anatomy: LateralAnatomy, grid: Grid) -> tuple[tuple[slice, slice], Plane, Plane]:
+    """The pixels that both lungs cover: their slices, x [1, w] and y [h, 1]."""
+    a, both = anatomy, (anatomy.frontal.left, anatomy.frontal.right)
+    top = min(lung.apex_y for lung in both) - 0.02
+    low = max(a.posterior_angle_y(lung.side) for lung in both) + 0.02
+    y = np.linspace(top, low, 32, dtype=np.float32)
+    front, back = float(a.lung_front.at(y).min()), float(a.lung_back.at(y).max())
+    return grid.window(front - 0.01, top, back + a.magnified + 0.01, low)
+
+
+def paint_lungs(anatomy: LateralAnatomy, grid: Grid) -> dict[int, Plane]:
+    """Depth of each lung, [N, N]: 0 outside to 1, heart not yet taken out."""
+    at, x, y = lungs_window(anatomy, grid)
+    # Beside and behind the vertebrae only the gutters hold lung.
+    gutters = 1 - np.float32(0.14) * rise(x - anatomy.spine_front.at(y) - np.float32(0.01), 0.03)
+    lungs = {}
+    for side in SIDES.values():
+        lungs[side] = grid.blank()
+        lungs[side][at] = lung_depth(anatomy, side, x, y) * gutters
+    return lungs
+
+
+def lung_depth(anatomy: LateralAnatomy, side: int, x: Plane, y: Plane) -> Plane:
+    """Depth of one lung from the side at pixels `x` [1, w] and `y` [h, 1], gutters as deep as the rest."""
     a, lung = anatomy, anatomy.frontal.lung(side)
-    front, back = a.lung_front.at(grid.y), a.lung_back.at(grid.y) + np.float32(a.magnified if side < 0 else 0.0)
+    front, back = a.lung_front.at(y), a.lung_back.at(y) + np.float32(a.magnified if side < 0 else 0.0)
     span = np.maximum(back - front, np.float32(0.01))
-    across = (back - grid.x) * (grid.x - front) * (np.float32(4) / (span * span))
-    depth = np.sqrt(np.sqrt(np.clip(across, 0, 1))) * (back > front)
-    depth *= rise(as_plane(a.diaphragm(side, grid.x) - grid.y), 0.004 + 0.005 * (1 - a.frontal.sharpness))
-    # Narrow at the top, wide at the base; beside and behind the vertebrae only the gutters hold lung.
-    depth *= np.float32(0.46) + np.float32(0.54) * np.clip(
-        (grid.y - np.float32(lung.apex_y)) * 3.6, 0, 1
-    ) ** np.float32(0.8)
-    depth *= rise(grid.y - np.float32(lung.apex_y), 0.012)
-    return as_plane(depth * (1 - np.float32(0.14) * rise(d - np.float32(0.01), 0.03)))
+    across = (back - x) * (x - front) * (np.float32(4) / (span * span))
+    # Narrow at the top, wide at the base.
+    down = np.clip((y - np.float32(lung.apex_y)) * np.float32(3.6), 0, 1) ** np.float32(0.8)
+    wide = (np.float32(0.46) + np.float32(0.54) * down) * rise(y - np.float32(lung.apex_y), 0.012) * (back > front)
+    above = rise(as_plane(a.diaphragm(side, x) - y), 0.004 + 0.005 * (1 - a.frontal.sharpness))
+    return as_plane(np.sqrt(np.sqrt(np.clip(across, 0, 1))) * wide * above)
 
 
-def heart_plane(anatomy: LateralAnatomy, grid: Grid) -> Plane:
-    """Share of the thorax's width that the heart takes, [N, N]: 0 outside its outline."""
+def heart_share(anatomy: LateralAnatomy, x: Plane, y: Plane) -> Plane:
+    """Share of the thorax's width that the heart takes at pixels `x` [1, w] and `y` [h, 1]; 0 outside its outline."""
     a, heart = anatomy, anatomy.frontal.heart
-    front, back = a.heart_front.at(grid.y), a.heart_back.at(grid.y)
+    front, back = a.heart_front.at(y), a.heart_back.at(y)
     span = np.maximum(back - front, np.float32(0.02))
-    across = np.clip((back - grid.x) * (grid.x - front) * (np.float32(4) / (span * span)), 0, 1)
-    edge = rise(np.minimum(back - grid.x, grid.x - front), 0.008 + 0.006 * (1 - a.frontal.sharpness))
+    across = np.clip((back - x) * (x - front) * (np.float32(4) / (span * span)), 0, 1)
+    edge = rise(np.minimum(back - x, x - front), 0.008 + 0.006 * (1 - a.frontal.sharpness))
     # The base with its great vessels is slender, the ventricles are broad.
-    level = (grid.y - np.float32(heart.arch_y)) / np.float32(heart.bottom_y - heart.arch_y)
+    level = (y - np.float32(heart.arch_y)) / np.float32(heart.bottom_y - heart.arch_y)
     broad = np.float32(0.35) + np.float32(0.65) * np.clip((level - np.float32(0.15)) * np.float32(1.9), 0, 1)
-    broad = broad * rise(level - np.float32(0.10), 0.16)
-    return as_plane(np.float32(a.heart_share) * broad * edge * (np.float32(0.58) + np.float32(0.42) * np.sqrt(across)))
+    broad = np.float32(a.heart_share) * broad * rise(level - np.float32(0.10), 0.16)
+    return as_plane(broad * edge * (np.float32(0.58) + np.float32(0.42) * np.sqrt(across)))
 
 
 def paint_trunk(anatomy: LateralAnatomy, grid: Grid) -> Plane:
@@ -94,26 +112,28 @@ def paint_trunk(anatomy: LateralAnatomy, grid: Grid) -> Plane:
 def paint_air(anatomy: LateralAnatomy, grid: Grid, lungs: dict[int, Plane]) -> Plane:
     """Share of the trunk that is air: both lungs without heart and mediastinum, and the windpipe."""
     a, frontal = anatomy, anatomy.frontal
-    spine, carina = a.spine_front.at(grid.y), np.float32(frontal.carina_y)
-    windpipe_x = a.trachea.at(grid.y)
+    air = grid.blank()
+    at, x, y = lungs_window(a, grid)
     # Vessels about the windpipe above, the stem of the lungs at the hilum; before and behind the lungs nearly meet.
-    stem = np.exp(-(((grid.x - windpipe_x + np.float32(0.035)) / np.float32(0.085)) ** 2))
-    between = np.float32(0.10) + np.float32(0.27) * stem * rise(np.float32(frontal.hilum_y + 0.05) - grid.y, 0.12)
-    heart = heart_plane(a, grid)
-    between = np.maximum(between, heart) * rise(spine + np.float32(0.05) - grid.x, 0.05)
+    stem = np.exp(-(((x - a.trachea.at(y) + np.float32(0.035)) / np.float32(0.085)) ** 2))
+    between = np.float32(0.10) + stem * (np.float32(0.27) * rise(np.float32(frontal.hilum_y + 0.05) - y, 0.12))
+    heart = heart_share(a, x, y)
+    between = np.maximum(between, heart) * rise(a.spine_front.at(y) + np.float32(0.05) - x, 0.05)
     # The heart lies on the left hemidiaphragm, so there is no lung between them to draw its outline.
-    lying = rise(grid.y - np.float32(frontal.left.dome_y - 0.035), 0.05)
-    left = lungs[1] * (1 - np.minimum(between + np.float32(1.2) * heart * lying, 1))
-    air = np.float32(0.5 * 0.98 * frontal.aeration) * (left + lungs[-1] * (1 - between))
+    lying = np.float32(1.2) * rise(y - np.float32(frontal.left.dome_y - 0.035), 0.05)
+    left = lungs[1][at] * (1 - np.minimum(between + heart * lying, 1))
+    air[at] = np.float32(0.5 * 0.98 * frontal.aeration) * (left + lungs[-1][at] * (1 - between))
     aorta_x, aorta_y = smooth_curve(*arch_course(a), points=24)
-    add_tube(air, grid, aorta_x, aorta_y, 0.034 * frontal.scale, 0.0, -0.075)
+    add_tube(air, grid, aorta_x, aorta_y, 0.034 * frontal.scale, 0.0, -0.060)
     below = np.linspace(float(aorta_y[-1]), frontal.left.dome_y + 0.02, 12, dtype=np.float32)
     add_tube(air, grid, a.spine_front.at(below) + np.float32(0.008), below, 0.030 * frontal.scale, 0.0, -0.026)
     np.clip(air, 0, 1, out=air)
 
-    above = rise(carina + np.float32(0.012) - grid.y, 0.03)
-    windpipe = rise(np.float32(0.0215 * frontal.scale) - np.abs(grid.x - windpipe_x), 0.009)
-    np.maximum(air, (np.float32(0.30) + np.float32(0.35) * air) * windpipe * above, out=air)
+    pipe = a.trachea.at(np.linspace(0, frontal.carina_y + 0.05, 16, dtype=np.float32))
+    at, x, y = grid.window(float(pipe.min()) - 0.04, 0.0, float(pipe.max()) + 0.04, frontal.carina_y + 0.05)
+    above = rise(np.float32(frontal.carina_y + 0.012) - y, 0.03)
+    windpipe = rise(np.float32(0.0215 * frontal.scale) - np.abs(x - a.trachea.at(y)), 0.009) * above
+    air[at] = np.maximum(air[at], (np.float32(0.30) + np.float32(0.35) * air[at]) * windpipe)
     hilum_x, hilum_y = a.hilum
     # The upper lobe bronchi are seen end on, the right one above the left one.
     for side, up, wide in ((-1, 0.045, 0.0125), (1, -0.006, 0.0145)):
@@ -208,8 +228,10 @@ def paint_abdomen(anatomy: LateralAnatomy, layers: Layers) -> None:
     layers.air[at] = np.maximum(layers.air[at], np.float32(0.30 * depth) * inside)
     gas = grid.blank()
     for _ in range(int(rng.integers(0, 4))):
-        add_blob(gas, grid, x + rng.normal(-0.09, 0.05), level + 0.05 + abs(rng.normal(0, 0.05)),
-                 rng.uniform(0.018, 0.045), rng.uniform(0.014, 0.026), 0.15 * depth, power=0.8)  # fmt: skip
+        bowel_x = x + float(np.clip(rng.normal(-0.08, 0.05), -0.15, 0.05))
+        bowel_y = level + 0.05 + abs(float(rng.normal(0, 0.05)))
+        wide, high = rng.uniform(0.018, 0.045), rng.uniform(0.014, 0.026)
+        add_blob(gas, grid, bowel_x, bowel_y, wide, high, 0.15 * depth, power=0.8)
     np.maximum(layers.air, gas, out=layers.air)
 
 

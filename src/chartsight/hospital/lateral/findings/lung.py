@@ -169,7 +169,7 @@ def draw_effusion(layers: Layers, anatomy: LateralAnatomy, planted: PlantedFindi
     """Fluid that fills the posterior angle first and climbs the back wall, and a little the front wall."""
     severity, space = planted.severity, one_lung(layers, anatomy, side_of(planted))
     tallness, steepness = rng.uniform(0.88, 1.12), rng.uniform(3.0, 5.0)
-    height = 0.045 + 0.44 * tallness * severity**1.25
+    height = 0.070 + 0.43 * tallness * severity**1.25
     depth = np.clip(depth_in(space, anatomy), 0, 1.05)
     climb = (np.exp(np.float32(steepness) * depth) - 1) / np.float32(math.exp(steepness) - 1)
     climb = climb + np.float32(0.45) * np.clip(1 - depth * 3.5, 0, 1) ** 2
