@@ -9,7 +9,7 @@ import pytest
 
 from chartsight.errors import RecipeError
 from chartsight.hospital.config import HospitalConfig
-from chartsight.hospital.recipe import HospitalRecipe, read_hospital_recipe
+from chartsight.hospital.recipe import HospitalRecipe, hospital_config, read_hospital_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "hospitals"
 
@@ -49,6 +49,7 @@ def test_overrides_replace_the_file() -> None:
         ("bits: 12", "bits is 12"),
         ("difficulty: brutal", "difficulty: 'brutal'; expected one of easy, standard, hard"),
         ("prevalence: {pneumonia: 2}", "prevalence: 'pneumonia'; expected one of"),
+        ("prevalence: {pnuemothorax: 2}", r"prevalence: 'pnuemothorax'; .*did you mean pneumothorax\?"),
         ("- 1", "holds no keys"),
     ],
 )
@@ -57,3 +58,10 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:
     path.write_text(text)
     with pytest.raises(RecipeError, match=words):
         read_hospital_recipe(path)
+
+
+def test_flags_alone_make_a_hospital_too() -> None:
+    assert hospital_config(None, {}) == HospitalConfig()
+    assert hospital_config(None, {"patients": 3, "bits": 16}) == HospitalConfig(patients=3, bits=16)
+    with pytest.raises(RecipeError, match=r"hospital: unknown key patient; .*did you mean patients"):
+        hospital_config(None, {"patient": 3})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -69,9 +70,10 @@ class HospitalConfig:
         check_range("jpeg_quality", self.jpeg_quality, 1, 100)
         for attribute, factor in self.prevalence.items():
             if attribute not in SITES:
-                raise RecipeError(
-                    "unknown-finding", "prevalence", repr(attribute), "one of " + ", ".join(sorted(SITES))
-                )
+                near = difflib.get_close_matches(attribute, SITES, n=1)
+                hint = f"did you mean {near[0]}?" if near else ""
+                known = "one of " + ", ".join(sorted(SITES))
+                raise RecipeError("unknown-finding", "prevalence", repr(attribute), known, hint)
             check_range(f"prevalence[{attribute}]", factor, 0, 100)
 
     def as_dict(self) -> dict[str, Any]:
