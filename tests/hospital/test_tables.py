@@ -29,7 +29,7 @@ PARSERS = {
     "date": date.fromisoformat,
     "time": datetime.fromisoformat,
 }
-VITALS = {220045, 220050, 220051, 220052, 220210, 220277, 223762, 226512, 226730}
+VITALS = {220045, 220050, 220051, 220052, 220210, 220277, 223762, 226512, 226730, 224639}
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,19 @@ def test_laboratory_results_follow_the_disease(rows: Rows) -> None:
     failing, other = ([value for each in group & set(peptides) for value in peptides[each]] for group in (ill, well))
     assert not other or median(failing) > 5 * median(other)
     assert len(failing) >= 3
+
+
+def test_patients_with_heart_failure_lose_their_water() -> None:
+    patients = [
+        each for each in plan_patients(HospitalConfig(patients=250, seed=3)) if each.course_name == "heart failure"
+    ]
+    rows = build_tables(patients, seed=3)
+    weights: dict[int, list[float]] = {}
+    for stay, item, value in rows.columns("chartevents", "stay_id", "itemid", "valuenum"):
+        if item in (224639, 226512):
+            weights.setdefault(stay, []).append(value)
+    long = [each for each in weights.values() if len(each) >= 3]
+    assert long and sum(each[-1] < each[0] for each in long) / len(long) > 0.6
 
 
 def test_a_result_is_flagged_against_the_range_of_its_sex(rows: Rows) -> None:

@@ -254,6 +254,7 @@ CHARTED_ITEMS: Mapping[int, ChartedItem] = {
     220277: ChartedItem("O2 saturation pulseoxymetry", "SpO2", "chartevents", RESPIRATORY, "%", "Numeric"),
     223762: ChartedItem("Temperature Celsius", "Temperature C", "chartevents", VITALS, "°C", "Numeric"),
     226512: ChartedItem("Admission Weight (Kg)", "Admission Weight (Kg)", "chartevents", GENERAL, "kg", "Numeric"),
+    224639: ChartedItem("Daily Weight", "Daily Weight", "chartevents", GENERAL, "kg", "Numeric"),
     226730: ChartedItem("Height (cm)", "Height (cm)", "chartevents", GENERAL, "cm", "Numeric"),
     220490: ChartedItem("Water", "H2O", "ingredientevents", "Ingredients", "mL", "Ingredient"),
     225158: ChartedItem("NaCl 0.9%", "NaCl 0.9%", "inputevents", "Fluids/Intake", "mL", "Solution"),

@@ -15,7 +15,7 @@ from chartsight.hospital.patients import Episode, Patient
 from chartsight.hospital.rows import Rows
 
 SYSTOLIC, DIASTOLIC, MEAN, SATURATION = 220050, 220051, 220052, 220277
-WEIGHT, HEIGHT = 226512, 226730
+WEIGHT, HEIGHT, DAILY_WEIGHT = 226512, 226730, 224639
 WATER, SALINE, NOREPINEPHRINE, FUROSEMIDE, PROPOFOL, DRINK = 220490, 225158, 221906, 221794, 222168, 226452
 FOLEY, VOID, CHEST_TUBE = 226559, 226560, 226588
 VENTILATION, EXTUBATION, CHEST_FILM = 225792, 227194, 225459
@@ -111,8 +111,10 @@ def add_vital_signs(stay: Stay) -> None:
     rng = stay.rng
     for nth, moment in enumerate(stay.hours()):
         if nth == 0:
-            chart(stay, moment, WEIGHT, round(stay.patient.weight_kg, 1))
+            chart(stay, moment, WEIGHT, weight_at(stay, moment))
             chart(stay, moment, HEIGHT, float(round(stay.patient.height_cm)))
+        elif nth % 24 == 0:
+            chart(stay, moment, DAILY_WEIGHT, weight_at(stay, moment))
         illness = stay.episode.illness_at(moment)
         for item, (healthy, spread, decimals, every) in codes.VITAL_SIGNS.items():
             if nth % every:
@@ -126,6 +128,12 @@ def add_vital_signs(stay: Stay) -> None:
                 diastolic = round(0.58 * value + float(rng.normal(0, 4)))
                 chart(stay, moment, DIASTOLIC, float(diastolic))
                 chart(stay, moment, MEAN, float(round((value + 2 * diastolic) / 3)))
+
+
+def weight_at(stay: Stay, moment: datetime) -> float:
+    """Kilograms on the scales: what the patient weighs, the water that the illness holds, and the scales' error."""
+    water = stay.patient.course.weight_gain_kg * stay.episode.illness_at(moment)
+    return round(stay.patient.weight_kg + water + float(stay.rng.normal(0, 0.3)), 1)
 
 
 def chart(stay: Stay, moment: datetime, item: int, value: float) -> None:
