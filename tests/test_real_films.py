@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmarks import real_films
 from sklearn.linear_model import LogisticRegression
 
 from chartsight.errors import ChartsightError
 from chartsight.evaluation import ClusterBootstrap
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "real_films.py"
-
-
-@pytest.fixture(scope="module")
-def real_films() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("real_films", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["real_films"] = module
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.mark.parametrize(("rows", "columns"), [(300, 450), (450, 300), (400, 480), (1000, 400)])
-def test_every_film_gets_one_aspect_and_keeps_its_middle(real_films: ModuleType, rows: int, columns: int) -> None:
+def test_every_film_gets_one_aspect_and_keeps_its_middle(rows: int, columns: int) -> None:
     film = np.zeros((rows, columns), np.uint8)
     film[rows // 2, columns // 2] = 255
     cropped = real_films.crop_to_aspect(film)
@@ -37,7 +23,7 @@ def test_every_film_gets_one_aspect_and_keeps_its_middle(real_films: ModuleType,
     assert cropped.max() == 255 and (cropped.shape[0] == rows or cropped.shape[1] == columns)
 
 
-def test_folds_share_no_patient_and_are_of_like_size(real_films: ModuleType) -> None:
+def test_folds_share_no_patient_and_are_of_like_size() -> None:
     patients = np.repeat([f"p{number}" for number in range(50)], 3)
     fold = real_films.folds_of(patients, 5, seed=2)
     for patient in set(patients):
@@ -45,7 +31,7 @@ def test_folds_share_no_patient_and_are_of_like_size(real_films: ModuleType) -> 
     assert np.bincount(fold).tolist() == [30] * 5
 
 
-def test_the_probe_is_balanced_logistic_regression(real_films: ModuleType) -> None:
+def test_the_probe_is_balanced_logistic_regression() -> None:
     random = np.random.default_rng(4)
     labels = random.random(200) < 0.25
     features = random.normal(size=(200, 4)) + labels[:, None] * np.array([1.0, 0.5, 0, 0])
@@ -57,7 +43,7 @@ def test_the_probe_is_balanced_logistic_regression(real_films: ModuleType) -> No
     assert ours == pytest.approx(theirs.decision_function(scaled), abs=2e-3)
 
 
-def test_a_probe_never_sees_the_film_s_patient(real_films: ModuleType) -> None:
+def test_a_probe_never_sees_the_film_s_patient() -> None:
     """Each patient has a label and a mark of its own: whoever has seen the patient is right, nobody else can be."""
     random = np.random.default_rng(6)
     patients = np.repeat([f"p{number}" for number in range(60)], 4)
@@ -67,7 +53,7 @@ def test_a_probe_never_sees_the_film_s_patient(real_films: ModuleType) -> None:
     assert right.mean() < 0.7
 
 
-def test_a_balanced_difference_is_paired(real_films: ModuleType) -> None:
+def test_a_balanced_difference_is_paired() -> None:
     random = np.random.default_rng(3)
     labels = random.random(300) < 0.3
     good, poor = random.random(300) < 0.9, random.random(300) < 0.6
@@ -79,16 +65,14 @@ def test_a_balanced_difference_is_paired(real_films: ModuleType) -> None:
     assert better.estimate == pytest.approx(balanced[0] - balanced[1]) and better.low > 0
 
 
-def test_without_the_data_there_is_one_line(
-    real_films: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_data_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHARTSIGHT_OPEN_DATA", str(tmp_path))
     with pytest.raises(ChartsightError, match="CHARTSIGHT_OPEN_DATA"):
         real_films.open_data("kermany-pneumonia-subset")
 
 
 @pytest.mark.opendata
-def test_children_s_films_in_small(real_films: ModuleType) -> None:
+def test_children_s_films_in_small() -> None:
     try:
         films = real_films.read_children(64, 60)
     except ChartsightError as error:

@@ -71,6 +71,7 @@ class FilmPlan:
         views: Each film takes one of these.
         films_a_body: Of one patient, each with findings of its own.
         severity: Least and greatest that a course gives a finding, uniform between.
+        favoured: Findings that are planted three times as often as the others.
         difficulty: Of `difficulty.DIFFICULTIES`: how faintly that is drawn, and how much else lies on the film.
     """
 
@@ -85,6 +86,7 @@ class FilmPlan:
     films_a_body: int = 2
     severity: tuple[float, float] = (0.25, 1.0)
     difficulty: str = "standard"
+    favoured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,9 @@ def plan_findings(plan: FilmPlan, random: np.random.Generator) -> Iterator[Plant
     """Each finding for itself with the same chance, in a random place; one in five stands on both sides."""
     share = min(plan.findings_a_film / len(FINDINGS), 0.4)
     names = np.array(list(FINDINGS))
+    shares = np.where(np.isin(names, plan.favoured), min(3 * share, 0.4), share)
     chosen: list[str] = []
-    for name in random.permutation(names[random.random(len(names)) < share]):
+    for name in random.permutation(names[random.random(len(names)) < shares]):
         if not any(name in pair and other in chosen for pair in EXCLUSIONS for other in pair if other != name):
             chosen.append(str(name))
     for name in chosen:
