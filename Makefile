@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all check bench starters clean
+.PHONY: demo test test-all check bench starters reference clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
@@ -45,6 +45,10 @@ bench: $(STAMP)
 ## make the shipped starters again, from nothing (about an hour)
 starters: $(STAMP)
 	@$(BIN)/python -m chartsight.starters.build runs/starters
+
+## freeze how hard the films are: the reference classifier, taught and measured again
+reference: $(STAMP)
+	@$(BIN)/python -m chartsight.starters.reference fit runs/reference --ship
 
 clean:
 	rm -rf $(VENV) demo demo-open-data
