@@ -52,16 +52,24 @@ bodies = st.builds(Body, st.sampled_from("MF"), st.integers(18, 95), st.floats(0
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(bodies, st.sampled_from(["PA", "AP"]), st.sampled_from(sorted(STYLES)), st.integers(0, 2**40), st.booleans())
-def test_every_film_has_every_box_inside_it(body: Body, view: str, style: str, seed: int, ill: bool) -> None:
+@given(
+    bodies,
+    st.sampled_from(["PA", "AP"]),
+    st.sampled_from(sorted(STYLES)),
+    st.integers(0, 2**40),
+    st.lists(st.sampled_from(every_finding()), max_size=3, unique=True),
+)
+def test_every_film_has_every_box_inside_it(
+    body: Body, view: str, style: str, seed: int, ill: list[PlantedFinding]
+) -> None:
     size = 48
-    findings = every_finding() if ill else ()
+    findings = tuple(ill)
     film = render_film(request(body, seed=seed, size_px=size, view=view, style=style, findings=findings))
     assert film.pixels.shape == (size, size)
     assert film.pixels.dtype == np.uint8
     assert tuple(film.boxes) == schema.OBJECTS
     assert len(film.finding_boxes) == len(findings)
-    for x1, y1, x2, y2 in (*film.boxes.values(), *film.finding_boxes):
+    for x1, y1, x2, y2 in filter(None, (*film.boxes.values(), *film.finding_boxes)):
         assert 0 <= x1 < x2 <= size
         assert 0 <= y1 < y2 <= size
     for paired in ("lung", "clavicle", "costophrenic angle", "hilar structures"):
@@ -117,7 +125,8 @@ def test_a_portable_film_shows_a_larger_heart_and_a_higher_diaphragm() -> None:
     pairs = [[build_anatomy(replace(BODY, seed=seed), view, seed) for view in ("PA", "AP")] for seed in range(60)]
     assert np.mean([ap.ct_ratio - pa.ct_ratio for pa, ap in pairs]) > 0.01
     assert np.mean([pa.left.height - ap.left.height for pa, ap in pairs]) > 0.02
-    assert max(each.ct_ratio for pair in pairs for each in pair) < 0.5
+    assert max(pa.ct_ratio for pa, _ in pairs) < 0.5
+    assert max(ap.ct_ratio for _, ap in pairs) < 0.55
 
 
 def test_the_two_hospitals_films_look_different() -> None:

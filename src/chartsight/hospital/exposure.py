@@ -80,7 +80,7 @@ def detected(layers: Layers, anatomy: Patient, style: Style, request: FilmReques
         attenuation = ndimage.gaussian_filter(attenuation, unsharp, truncate=2.5)
     beam = np.exp(-attenuation)
     gridless = style.gridless if request.view == "AP" else 1.0
-    beam += np.float32(style.scatter * gridless * (0.8 + 1.8 * anatomy.fat**2)) * spread(beam, 3.0)
+    beam += np.float32(style.scatter * gridless * (0.75 + 3.0 * anatomy.fat**2)) * spread(beam, 3.0)
     signal = -np.log(beam)
     grains = np.random.default_rng([NOISE_STREAM, request.seed]).standard_normal((size, size), np.float32)
     if style.grain * size > 0.3:

@@ -68,14 +68,14 @@ class Style:
 
 STYLES: Mapping[str, Style] = {
     "harbour": Style(
-        dark=0.32, bright=3.45, gamma=0.92, shoulder=0.60, exposure_spread=0.10, scatter=0.022, gridless=1.6,
+        dark=0.32, bright=3.45, gamma=0.92, shoulder=0.60, exposure_spread=0.10, scatter=0.022, gridless=2.4,
         noise=0.032, grain=0.0, blur=0.0018, edge_enhancement=0.35, equalisation=0.0, marker="plain",
         marker_side="left", marker_strays=0.08, marker_height=0.075, marker_turn=0.08, initials=0.45,
         words="AP PORTABLE", annotates=0.35, collimation=0.02, border=0,
     ),
     # Storage phosphor plates: pale, grainy and soft, harmonised by the reader unit, in a white frame.
     "hillside": Style(
-        dark=0.25, bright=2.95, gamma=0.72, shoulder=0.75, exposure_spread=0.16, scatter=0.045, gridless=1.4,
+        dark=0.25, bright=2.95, gamma=0.72, shoulder=0.75, exposure_spread=0.16, scatter=0.045, gridless=1.7,
         noise=0.065, grain=0.0035, blur=0.0028, edge_enhancement=0.0, equalisation=0.25, marker="ringed",
         marker_side="right", marker_strays=0.05, marker_height=0.085, marker_turn=0.02, initials=0.0,
         words="SEMI-UPRIGHT", annotates=0.25, collimation=0.06, border=245,

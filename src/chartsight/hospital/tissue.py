@@ -136,7 +136,7 @@ def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
     ratio = aside / width
     # Thin over the shoulders, deepest over the liver.
     thickness = np.float32(a.thickness) * (
-        np.float32(0.66) + np.float32(0.40) * np.clip((grid.y - np.float32(a.shoulder_y)) * 2, 0, 1)
+        np.float32(0.58) + np.float32(0.48) * np.clip((grid.y - np.float32(a.shoulder_y)) * 2, 0, 1)
     )
     body = dome(ratio * ratio) ** np.float32(0.7) * thickness
     # The trapezius slopes from the neck to the shoulder, which rounds off into the arm.
