@@ -11,7 +11,7 @@ import pytest
 
 from chartsight.errors import CheckpointError, OutputError, RecipeError
 from chartsight.hospital.findings import FINDINGS
-from chartsight.starters import reference
+from chartsight.starters import reference, reference_films
 from chartsight.starters.reference import (
     SHIPPED,
     Lesson,
@@ -162,6 +162,15 @@ def test_the_whole_path_in_small(tmp_path: Path) -> None:
     again = make_reference(tmp_path, LESSON, plans, workers=1, quiet=True)
     assert (folder / "model.safetensors").read_bytes() == weights
     assert json.dumps(again.as_dict()) == json.dumps(first.as_dict())
+
+
+def test_another_renderer_means_another_lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was learned of yesterday's films is not taken for a lesson on today's."""
+    plans = (TINY, replace(TINY, seed=6, films=4), replace(TINY, seed=7, films=4))
+    make_reference(tmp_path, replace(LESSON, steps=1), plans, workers=1, quiet=True)
+    monkeypatch.setattr(reference_films, "renderer_digest", lambda: "another")
+    make_reference(tmp_path, replace(LESSON, steps=1), plans, workers=1, quiet=True)
+    assert len(list(tmp_path.glob("state-*.pt"))) == 2 and len(list((tmp_path / "films").iterdir())) == 6
 
 
 @pytest.mark.parametrize("spoilt", ["nothing", "card", "weights"])

@@ -31,7 +31,7 @@ from chartsight.exits import exit_code
 from chartsight.progress import track
 from chartsight.runs import make_folder, new_output, write_json
 from chartsight.starters.reference import rate_at
-from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan
+from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, plan_digest
 from chartsight.training.precision import use_bfloat16
 from chartsight.vlm.film_tower import FilmTower, FilmTowerConfig
 from chartsight.vlm.preprocessing import STARTER_PREPROCESSING
@@ -329,7 +329,8 @@ def detect(
         replace(FRESH, films=fresh, size_px=size, difficulty=difficulty),
     ]
     learned, measured = (draw_plan(plan, work / "films", workers=workers, quiet=quiet) for plan in plans)
-    detector = fit_detector(learned, DetectorLesson(steps=steps), work / "state.pt", quiet=quiet)
+    state = work / f"state-{plan_digest(plans[0])}.pt"
+    detector = fit_detector(learned, DetectorLesson(steps=steps), state, quiet=quiet)
     figures = measure_boxes(true_boxes(measured), find_boxes(detector, measured.pixels))
     means = [float(np.nanmean([each.precision[nth] for each in figures])) for nth in range(len(OVERLAPS))]
     result: dict[str, Any] = {

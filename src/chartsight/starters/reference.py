@@ -36,7 +36,7 @@ from chartsight.evaluation.intervals import Interval
 from chartsight.exits import exit_code
 from chartsight.progress import track
 from chartsight.runs import Run, make_folder, new_output, remove, write_json
-from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, renderer_digest
+from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, plan_digest, renderer_digest
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.tower import LabelHead, shift_films
 from chartsight.vlm.film_tower import FilmTower, FilmTowerConfig
@@ -335,9 +335,9 @@ def make_reference(
     """
     fit, fresh, check = plans
     make_folder(work)
-    classifier = fit_classifier(
-        draw_plan(fit, work / "films", workers=workers, quiet=quiet), lesson, work / "state.pt", quiet=quiet
-    )
+    state = work / f"state-{plan_digest(fit)}.pt"  # a state of other films is never gone on with
+    films = draw_plan(fit, work / "films", workers=workers, quiet=quiet)
+    classifier = fit_classifier(films, lesson, state, quiet=quiet)
     with new_output(work / "model", replace=True) as partial:
         partial.mkdir()
         save_classifier(classifier, lesson, partial)

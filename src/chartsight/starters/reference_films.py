@@ -175,10 +175,9 @@ def draw_plan(plan: FilmPlan, folder: Path, *, workers: int | None = None, quiet
         raise RecipeError("out-of-range", "films", str(plan.films), "1 or more")
     if workers is not None and workers < 1:
         raise RecipeError("out-of-range", "workers", str(workers), "1 or more")
-    identity = {**asdict(plan), "renderer": renderer_digest()}
-    folder = folder / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder = folder / plan_digest(plan)
     make_folder(folder)
-    write_json(folder / "plan.json", identity)
+    write_json(folder / "plan.json", {**asdict(plan), "renderer": renderer_digest()})
     edges = [*range(0, plan.films, FILMS_A_SHARD), plan.films]
     shards = [(plan, first, last, folder / f"films-{first:06d}.npz") for first, last in pairwise(edges)]
     missing = [shard for shard in shards if not shard[3].exists()]
@@ -250,6 +249,12 @@ def join_shards(paths: list[Path]) -> DrawnFilms:
         name: np.concatenate([shard[name] for shard in shards]) for name in shards[0] if name != "attributes"
     }  # fmt: skip
     return DrawnFilms(attributes=attributes, **joined)
+
+
+def plan_digest(plan: FilmPlan) -> str:
+    """Of a plan and of the renderer that draws it today: another digest, other films."""
+    identity = {**asdict(plan), "renderer": renderer_digest()}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def renderer_digest() -> str:
