@@ -51,7 +51,7 @@ def expose(
     control = np.random.default_rng([EXPOSURE_CONTROL_STREAM, request.seed])
     chance = float(np.clip(control.normal(0, 1), -2.5, 2.5))
     departure = chance if technique.exposure is None else technique.exposure
-    darkening = 1.2 * (anatomy.thickness - 1.0) - departure * style.exposure_spread
+    darkening = 1.4 * (anatomy.thickness - 1.0) - departure * style.exposure_spread
     tone = np.clip((signal - np.float32(style.dark + darkening)) / np.float32(style.bright - style.dark), 0, 1.6)
     tone = tone ** np.float32(style.gamma)
     bend = np.float32(style.shoulder)

@@ -97,7 +97,9 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
     )
     lung = np.where(d > 0, lungs[1], lungs[-1])
     bias = np.clip(d * 8, -1, 1) * np.float32(1.3 * anatomy.rotation)
-    air = lung * (1 - heart) * (np.float32(anatomy.aeration) + bias)
+    # A large patient's thickness is fat around the ribs, not more lung: the air's share of it is smaller.
+    share = anatomy.aeration * min(1.0, anatomy.thickness**-0.75)
+    air = lung * (1 - heart) * (np.float32(share) + bias)
 
     # The descending aorta: its left edge runs down beside the spine, behind the heart.
     aorta = rise(np.float32(0.044 + 0.2 * max(anatomy.heart.knob - 0.07, 0)) - middle, 0.006) * (d > 0)
