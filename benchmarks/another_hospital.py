@@ -200,16 +200,19 @@ def page(shifts: Sequence[Shift], command: str) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in package_versions().items()
                          if name in ("torch", "transformers"))  # fmt: skip
     here = machine()
+    on = f"{datetime.now(UTC):%Y-%m-%d}, {here['processor']}, {here['cores']} cores; {versions}"
     lines = [
-        f"`{command}` on {datetime.now(UTC):%Y-%m-%d}, {here['processor']}, {here['cores']} cores; {versions}. Points of a hundred; intervals over "
-        f"patients. Three hospitals of {PATIENTS} patients each, at most {LIMIT:,} questions a hospital.", "",
-        "| | " + " | ".join(shift.hospital for shift in shifts) + " |", "|---|" + "---:|" * len(shifts),
+        f"`{command}` on {on}. Points of a hundred; intervals over patients. Three hospitals of {PATIENTS} patients "
+        f"each, at most {LIMIT:,} questions a hospital.",
+        "",
+        "| | " + " | ".join(shift.hospital for shift in shifts) + " |",
+        "|---|" + "---:|" * len(shifts),
         "| questions (patients) | " + " | ".join(f"{s.questions:,} ({s.patients})" for s in shifts) + " |",
-    ]  # fmt: skip
+    ]
     for words, field in (("yes/no, balanced", "verify"), ("lists, exact", "query"), ("all answers", "accuracy")):
         for name in MODELS:
-            cells = " | ".join(shown(getattr(shift, field)[name]) for shift in shifts)
-            lines.append(f"| {words}: {name} | {cells} |")
+            found = " | ".join(shown(getattr(shift, field)[name]) for shift in shifts)
+            lines.append(f"| {words}: {name} | {found} |")
     for words, cells in (
         ("all answers: prior", [shown(s.prior) for s in shifts]),
         ("**fine-tuned over twin, yes/no balanced**", [shown(s.over_twin["verify"], sign=True) for s in shifts]),
