@@ -12,7 +12,6 @@ killed run goes on. About half an hour on two cores.
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,13 +28,14 @@ from rich.console import Console
 from chartsight.comparison.predictions import Answers, prediction_path, score_answers
 from chartsight.errors import ChartsightError
 from chartsight.evaluation import ClusterBootstrap, Interval, patients_of
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
+from chartsight.figures import Section
 from chartsight.hospital import build_hospital
 from chartsight.hospital.recipe import read_hospital_recipe
 from chartsight.prediction import predict_questions
 from chartsight.questions import QuestionConfig, build_questions, read_questions
 from chartsight.records import RecordSources, build_record
-from chartsight.runs import machine, new_output, package_versions
+from chartsight.runs import machine, package_versions
 from chartsight.schema import Condition, Question
 
 SEEDS = (910_001, 910_002, 910_003)
@@ -44,7 +44,7 @@ HOSPITALS = {"same hospital": "harbour-default", "another hospital": "hillside-r
 MODELS = {"baseline": "starter", "medical": "starter-med", "tuned": "{demo}/tuned", "twin": "{demo}/twin"}
 CONDITIONS: dict[str, tuple[Condition, ...]] = {"tuned": ("full", "shuffled")}
 RECIPES = Path(__file__).parents[1] / "recipes" / "hospitals"
-START, END = "<!-- another-hospital -->", "<!-- /another-hospital -->"
+SECTION = Section("another-hospital")
 POINTS = 20.0  # above the twin, that the fine-tuned model has to show
 
 
@@ -233,6 +233,8 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
 ) -> None:
     """Measure the demo's models on fresh patients of their own hospital and of another."""
+    if write is not None:
+        SECTION.split(write)  # a page without markers is found before the work
     for needed in ("questions.parquet", "tuned", "twin"):
         if not (demo / needed).exists():
             raise ChartsightError("no-demo", demo / needed, "is not there", "the output of `make demo`")
@@ -243,15 +245,8 @@ def main(
     else:
         Console(soft_wrap=True, highlight=False).print(text, markup=False)
     if write is not None:
-        before, marked, rest = write.read_text("utf-8").partition(START)
-        _, closed, after = rest.partition(END)
-        if not marked or not closed:
-            raise ChartsightError("no-markers", write, f"lacks {START} and {END}", "a page with both")
-        with new_output(write, replace=True) as partial:
-            partial.write_text(f"{before}{START}\n{text}\n{END}{after}", "utf-8")
+        SECTION.write(write, text)
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False), as_json="--json" in sys.argv))
+    run_alone(main)

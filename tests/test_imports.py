@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "chartsight"
-FOUNDATION = {"errors", "exits", "progress", "recipes", "runs", "schema"}
+FOUNDATION = {"errors", "exits", "figures", "progress", "recipes", "runs", "schema"}
 TOP = {"__main__", "cli", "demo"}  # may import everything
 HEAVY = ("torch", "transformers", "pandas")
 LIGHT = (

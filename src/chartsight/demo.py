@@ -20,7 +20,7 @@ from rich.table import Table
 
 from chartsight.cli import run_command
 from chartsight.errors import ChartsightError
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
 from chartsight.schema import Question
 
 PATIENTS = 400
@@ -160,12 +160,5 @@ def demo(
     console.print(f"The whole demo took {(time.perf_counter() - started) / 60:.1f} minutes.", style="dim")
 
 
-def main() -> None:
-    """The demo as a program: one clear line for a mistake, as on the command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(demo)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False)))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(demo)

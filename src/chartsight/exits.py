@@ -1,14 +1,16 @@
 """How a program of ours ends: one clear line for a mistake, a traceback for a bug.
 
+run_alone(bench)            # a program of one verb: the options of `bench` are its own
 raise SystemExit(exit_code(lambda: app(standalone_mode=False)))
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,6 +22,13 @@ INTERRUPTED = 130  # as a shell counts it: 128 and SIGINT
 
 # The base of all usage errors of the click that this typer carries (its own copy since 0.26).
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def run_alone(verb: Callable[..., Any]) -> NoReturn:
+    """Runs one verb as a whole program, with the options that its parameters declare, and ends the process."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(verb)
+    raise SystemExit(exit_code(lambda: app(standalone_mode=False), as_json="--json" in sys.argv))
 
 
 def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:

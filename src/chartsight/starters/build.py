@@ -24,7 +24,7 @@ import torch
 import typer
 
 from chartsight.errors import OutputError
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.questions.templates import read_templates
 from chartsight.recipes import read_keys, read_recipe
@@ -205,12 +205,5 @@ def make(
             print(f"{MODELS / name}")
 
 
-def main() -> None:
-    """One clear line for a mistake, as on the command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(make)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False)))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(make)

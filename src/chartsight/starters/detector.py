@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from chartsight.errors import OutputError, RecipeError
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
 from chartsight.progress import track
 from chartsight.runs import make_folder, new_output, write_json
 from chartsight.starters.reference import rate_at
@@ -353,12 +352,5 @@ def detect(
     print(", ".join(f"mAP at {least} {mean:.3f}" for least, mean in zip(OVERLAPS, means, strict=True)))
 
 
-def main() -> None:
-    """One clear line for a mistake, as on the command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(detect)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False), as_json="--json" in sys.argv))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(detect)

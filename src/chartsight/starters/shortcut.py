@@ -11,7 +11,6 @@ reversed, follows the swap, and is worse for those who go against the habit.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from rich.table import Table
 
 from chartsight.evaluation.areas import AreaDraws, interval_of
 from chartsight.evaluation.intervals import ClusterBootstrap, Interval
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
 from chartsight.hospital.confounding import choose_view_and_technique
 from chartsight.hospital.difficulty import find_difficulty
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding
@@ -222,12 +221,5 @@ def study(
     Console().print(table)
 
 
-def main() -> None:
-    """One clear line for a mistake, as on the command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(study)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False), as_json="--json" in sys.argv))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(study)

@@ -8,7 +8,6 @@ good answers; they are for comparing. Finished lessons are kept: a killed run go
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chartsight.errors import RecipeError
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
 from chartsight.progress import track
 from chartsight.questions.files import read_questions
 from chartsight.recipes import read_recipe
@@ -231,12 +230,5 @@ def tried(
     Console().print(table)
 
 
-def main() -> None:
-    """One clear line for a mistake, as on the command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(tried)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False), as_json="--json" in sys.argv))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(tried)
