@@ -12,10 +12,10 @@ import pytest
 from chartsight.questions.templates import read_templates
 from chartsight.schema import WHOLE_FILM
 from chartsight.starters import instructions
+from chartsight.starters.asked import Asked
 from chartsight.starters.instructions import (
     EVERY_WORDING,
     KINDS,
-    Asked,
     FilmFacts,
     Vocabulary,
     ask_film,

@@ -12,6 +12,7 @@ import pytest
 from chartsight.errors import CheckpointError, OutputError, RecipeError
 from chartsight.hospital.findings import FINDINGS
 from chartsight.starters import reference, reference_films
+from chartsight.starters.learning import rate_at
 from chartsight.starters.reference import (
     SHIPPED,
     Lesson,
@@ -19,7 +20,6 @@ from chartsight.starters.reference import (
     load_classifier,
     make_reference,
     measure_difficulty,
-    rate_at,
     read_card,
 )
 from chartsight.starters.reference_films import (

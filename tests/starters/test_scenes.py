@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from chartsight.starters.asked import Asked
 from chartsight.starters.scenes import (
     PLACES,
     SHAPES,
     SIZE_PX,
     Drawn,
     Scene,
-    SceneQuestion,
     ask_scene,
     draw_scene,
     present_labels,
@@ -27,7 +27,7 @@ SEED = 11
 SCENES = [draw_scene(SEED, index) for index in range(150)]
 
 
-def asked() -> Iterator[tuple[Scene, SceneQuestion]]:
+def asked() -> Iterator[tuple[Scene, Asked]]:
     for index, scene in enumerate(SCENES):
         for question in ask_scene(scene, SEED, index):
             yield scene, question

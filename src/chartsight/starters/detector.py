@@ -25,11 +25,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from chartsight.errors import OutputError, RecipeError
+from chartsight.errors import RecipeError
 from chartsight.exits import run_alone
 from chartsight.progress import track
 from chartsight.runs import make_folder, new_output, write_json
-from chartsight.starters.reference import rate_at
+from chartsight.starters.learning import Parts, rate_at, resume, save_state, take_step
 from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, plan_digest
 from chartsight.training.precision import use_bfloat16
 from chartsight.vlm.film_tower import FilmTower, FilmTowerConfig
@@ -245,14 +245,8 @@ def fit_detector(
     targets = torch.from_numpy(encode(true_boxes(films, kinds), len(films.pixels), side, len(kinds)))
     optimizer = torch.optim.AdamW(detector.parameters(), lr=lesson.learning_rate, weight_decay=0.05)
     identity = json.dumps([asdict(lesson), list(kinds), len(films.pixels)])
-    first = 0
-    if state.exists():
-        stored = torch.load(state, map_location="cpu", weights_only=True)
-        if stored["identity"] != identity:
-            raise OutputError("other-lesson", state, "is of another lesson", "the same films", "another folder")
-        detector.load_state_dict(stored["detector"])
-        optimizer.load_state_dict(stored["optimizer"])
-        first = stored["step"]
+    parts: Parts = {"detector": detector, "optimizer": optimizer}
+    first = resume(state, identity, parts)
     bfloat16 = use_bfloat16("auto")
     losses: list[float] = []
     for step in track(range(first, lesson.steps), "teaching the reference detector", quiet=quiet):
@@ -265,19 +259,10 @@ def fit_detector(
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             found = detector(pixels)
         loss = box_loss(found.float(), targets[chosen])
-        for group in optimizer.param_groups:
-            group["lr"] = lesson.learning_rate * rate_at(step, lesson.steps)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(detector.parameters(), 1.0)
-        optimizer.step()
+        take_step(detector, optimizer, loss, lesson.learning_rate * rate_at(step, lesson.steps))
         losses.append(loss.item())
         if (step + 1) % lesson.save_every == 0 or step + 1 == lesson.steps:
-            with new_output(state, replace=True) as partial:
-                torch.save(
-                    {"identity": identity, "step": step + 1, "detector": detector.state_dict(),
-                     "optimizer": optimizer.state_dict()}, partial,
-                )  # fmt: skip
+            save_state(state, identity, step + 1, parts)
             if not quiet:
                 print(f"step {step + 1}: loss {np.mean(losses[-lesson.save_every :]):.4f}", flush=True)
     return detector.eval()

@@ -28,7 +28,8 @@ from typing import Protocol
 
 import numpy as np
 
-from chartsight.schema import ABNORMALITY_CATEGORIES, ATTRIBUTES, WHOLE_FILM, AnswerType
+from chartsight.schema import ABNORMALITY_CATEGORIES, ATTRIBUTES, WHOLE_FILM
+from chartsight.starters.asked import Asked
 
 # {x} is a finding, or a finding in a place; {a} and {b} are two of a kind.
 YES_NO = (
@@ -148,17 +149,6 @@ EVERY_WORDING = (
     *YES_NO, *OF_PLACE, *NORMAL, *NORMAL_PLACE, *EITHER, *BOTH, *CHOOSE, *CHOOSE_PLACE, *SIDE, *LIST, *LIST_PLACE,
     *LIST_KIND, *WHERE, *FACT, *WHICH_FACT,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One question; `answer` is JSON as in `questions.parquet`."""
-
-    template_id: str
-    question: str
-    answer_type: AnswerType
-    answer: str
-    allowed_answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

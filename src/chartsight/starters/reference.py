@@ -30,12 +30,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from chartsight.errors import CheckpointError, OutputError, RecipeError
+from chartsight.errors import CheckpointError, RecipeError
 from chartsight.evaluation.areas import AreaDraws, interval_of, mean_area
 from chartsight.evaluation.intervals import Interval
 from chartsight.exits import exit_code
 from chartsight.progress import track
 from chartsight.runs import Run, make_folder, new_output, remove, write_json
+from chartsight.starters.learning import Parts, rate_at, resume, save_state, take_step
 from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, plan_digest, renderer_digest
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.tower import LabelHead, shift_films
@@ -125,7 +126,8 @@ def fit_classifier(films: DrawnFilms, lesson: Lesson, state: Path, *, quiet: boo
     _start_at_prevalence(classifier, targets)
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
     identity = json.dumps([asdict(lesson), films.attributes, len(films.pixels)])
-    first = _resume(state, identity, classifier, optimizer)
+    parts: Parts = {"classifier": classifier, "optimizer": optimizer}
+    first = resume(state, identity, parts)
     bfloat16 = use_bfloat16("auto") or device.type == "cuda"
     losses: list[float] = []
     for step in track(range(first, lesson.steps), "teaching the reference classifier", quiet=quiet):
@@ -138,27 +140,14 @@ def fit_classifier(films: DrawnFilms, lesson: Lesson, state: Path, *, quiet: boo
             logits = classifier(pixels.to(device))
         known = ~wanted.isnan()
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float()[known], wanted[known])
-        for group in optimizer.param_groups:
-            group["lr"] = lesson.learning_rate * rate_at(step, lesson.steps)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(classifier.parameters(), 1.0)
-        optimizer.step()
+        take_step(classifier, optimizer, loss, lesson.learning_rate * rate_at(step, lesson.steps))
         losses.append(loss.item())
         done = step + 1
         if done % lesson.save_every == 0 or done == lesson.steps:
-            _save_state(state, identity, done, classifier, optimizer)
+            save_state(state, identity, done, parts)
             if not quiet:
                 print(f"step {done} of {lesson.steps}: loss {np.mean(losses[-lesson.save_every :]):.4f}", flush=True)
     return classifier.to("cpu").eval()
-
-
-def rate_at(step: int, steps: int, warmup: float = 0.1) -> float:
-    """Share of the peak learning rate: up in a line, down along a cosine."""
-    lead = max(1, round(warmup * steps))
-    if step < lead:
-        return (step + 1) / lead
-    return 0.5 * (1 + math.cos(math.pi * (step - lead) / max(1, steps - lead)))
 
 
 def _start_at_prevalence(classifier: ReferenceClassifier, targets: NDArray[np.float32]) -> None:
@@ -166,29 +155,6 @@ def _start_at_prevalence(classifier: ReferenceClassifier, targets: NDArray[np.fl
     prevalence = (np.nansum(targets, axis=0) / counts.clip(min=1)).clip(0.005, 0.995)
     bias = torch.from_numpy(np.log(prevalence / (1 - prevalence)).astype(np.float32))
     classifier.head.bias.data.copy_(bias)
-
-
-def _save_state(
-    path: Path, identity: str, step: int, classifier: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:  # fmt: skip
-    with new_output(path, replace=True) as partial:
-        torch.save(
-            {"identity": identity, "step": step, "classifier": classifier.state_dict(),
-             "optimizer": optimizer.state_dict()}, partial,
-        )  # fmt: skip
-
-
-def _resume(path: Path, identity: str, classifier: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """The step to go on with: 0 where nothing stands in `path`."""
-    if not path.exists():
-        return 0
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    if stored["identity"] != identity:
-        raise OutputError("other-lesson", path, "is of another lesson", "the same films and steps", "another folder")
-    classifier.load_state_dict(stored["classifier"])
-    optimizer.load_state_dict(stored["optimizer"])
-    step: int = stored["step"]
-    return step
 
 
 # ------------------------------------------------------------------------------------------------------------ measuring

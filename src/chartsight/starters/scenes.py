@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from chartsight.schema import AnswerType
+from chartsight.starters.asked import Asked
 
 SHAPES = ("circle", "square", "triangle", "cross", "ring", "bar", "diamond", "star")
 SIZES = ("small", "large")
@@ -40,17 +40,6 @@ class Drawn:
     def phrase(self) -> str:
         """In words, with its article."""
         return f"a {self.size} {self.shade} {self.shape} in the {self.place}"
-
-
-@dataclass(frozen=True)
-class SceneQuestion:
-    """A question about a scene; `answer` is JSON as in `questions.parquet`."""
-
-    template_id: str
-    question: str
-    answer_type: AnswerType
-    answer: str
-    allowed_answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +132,7 @@ def present_labels(drawn: Sequence[Drawn]) -> set[str]:
     }  # fmt: skip
 
 
-def ask_scene(scene: Scene, seed: int, index: int) -> Iterator[SceneQuestion]:
+def ask_scene(scene: Scene, seed: int, index: int) -> Iterator[Asked]:
     """About twelve questions of a scene, yes and no in equal parts."""
     random = np.random.default_rng([seed, index, 1])
 
@@ -155,29 +144,27 @@ def ask_scene(scene: Scene, seed: int, index: int) -> Iterator[SceneQuestion]:
     for _ in range(2):
         for shape, answer in ((pick(there), True), (pick(absent), False)):
             text = pick((f"is there a {shape}?", f"does the picture show a {shape}?", f"any {shape} here?"))
-            yield SceneQuestion("scene-shape", text, "boolean", json.dumps(answer))
+            yield Asked("scene-shape", text, "boolean", json.dumps(answer))
     one = scene.drawn[random.integers(len(scene.drawn))]
     elsewhere = pick([place for place in PLACES if place != one.place])
     at = {each.place: each for each in scene.drawn}
-    yield SceneQuestion("scene-shape-place", f"is there a {one.shape} in the {one.place}?", "boolean", "true")
+    yield Asked("scene-shape-place", f"is there a {one.shape} in the {one.place}?", "boolean", "true")
     holds = elsewhere in at and at[elsewhere].shape == one.shape
-    yield SceneQuestion(
-        "scene-shape-place", f"is there a {one.shape} in the {elsewhere}?", "boolean", json.dumps(holds)
-    )
+    yield Asked("scene-shape-place", f"is there a {one.shape} in the {elsewhere}?", "boolean", json.dumps(holds))
     place = pick([*at, *PLACES])
     found = json.dumps([at[place].shape] if place in at else [])
-    yield SceneQuestion("scene-what", f"what is in the {place}?", "set", found, SHAPES)
-    yield SceneQuestion("scene-list", "which shapes are there?", "set", json.dumps(sorted(set(there))), SHAPES)
+    yield Asked("scene-what", f"what is in the {place}?", "set", found, SHAPES)
+    yield Asked("scene-list", "which shapes are there?", "set", json.dumps(sorted(set(there))), SHAPES)
     counted = pick(SHAPES if random.random() < 0.3 else there)
-    yield SceneQuestion("scene-count", f"how many {counted}s are there?", "count", json.dumps(there.count(counted)))
+    yield Asked("scene-count", f"how many {counted}s are there?", "count", json.dumps(there.count(counted)))
     if there.count(one.shape) == 1:
         text = f"where is the {one.shape}?"
-        yield SceneQuestion("scene-where", text, "choice", json.dumps(one.place), PLACES)
+        yield Asked("scene-where", text, "choice", json.dumps(one.place), PLACES)
         text = f"is the {one.shape} small or large?"
-        yield SceneQuestion("scene-size", text, "choice", json.dumps(one.size), SIZES)
+        yield Asked("scene-size", text, "choice", json.dumps(one.size), SIZES)
         text = f"is the {one.shape} dark or bright?"
-        yield SceneQuestion("scene-shade", text, "choice", json.dumps(one.shade), SHADES)
+        yield Asked("scene-shade", text, "choice", json.dumps(one.shade), SHADES)
         if one.place.endswith(("left", "right")):
             text = f"is the {one.shape} on the left or on the right?"
             side = json.dumps(one.place.split()[-1])
-            yield SceneQuestion("scene-side", text, "choice", side, ("left", "right"))
+            yield Asked("scene-side", text, "choice", side, ("left", "right"))
