@@ -6,18 +6,18 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+from chartsight.hospital.open_files import OpenFiles
 
 # Types that the csv module writes as MIMIC-IV does (None as nothing); formatting each field would cost twice the time.
 # Times must be of whole seconds.
 AS_IT_IS = frozenset({str, int, type(None), date, datetime})
 
 
-class CsvFile:
+class CsvFile(OpenFiles):
     """A gzipped CSV that grows row by row, its header written first. None is an empty field.
 
     with CsvFile(path, header) as file:
@@ -27,7 +27,7 @@ class CsvFile:
     def __init__(self, path: Path, header: Sequence[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.count = 0
-        self.stack = ExitStack()
+        super().__init__()
         raw = self.stack.enter_context(path.open("wb"))
         # No name and no time in the gzip header: the bytes depend on the rows only.
         packed = self.stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6))
@@ -40,14 +40,6 @@ class CsvFile:
         for row in rows:
             self.writer.writerow([value if type(value) in AS_IT_IS else format_field(value) for value in row])
             self.count += 1
-
-    def __enter__(self) -> CsvFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stack.__exit__(kind, error, traceback)
 
 
 def write_csv_gz(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

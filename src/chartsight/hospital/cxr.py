@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from PIL import Image
 
 from chartsight.hospital.csv_files import CsvFile
 from chartsight.hospital.film_request import View
+from chartsight.hospital.open_files import OpenFiles
 from chartsight.hospital.patients import Patient, Study
 from chartsight.hospital.reports import Assertion, Report, exam_of
 from chartsight.hospital.sites import (
@@ -109,7 +108,7 @@ def write_image(path: Path, pixels: NDArray[Any], format: str, **options: int) -
     path.write_bytes(encoded.getvalue())
 
 
-class CxrFiles:
+class CxrFiles(OpenFiles):
     """Metadata, split, both label files and the reports, growing study by study.
 
     Args:
@@ -121,7 +120,7 @@ class CxrFiles:
     def __init__(self, films: Path, reports: Path, film_size_px: int) -> None:
         self.reports = reports
         self.film_size_px = film_size_px
-        self.stack = ExitStack()
+        super().__init__()
         self.metadata = self.stack.enter_context(CsvFile(films / CXR_FILES["metadata"], CXR_METADATA_HEADER))
         self.split = self.stack.enter_context(CsvFile(films / CXR_FILES["split"], CXR_SPLIT_HEADER))
         self.labels = [
@@ -142,14 +141,6 @@ class CxrFiles:
             path = self.reports / study_folder(patient) / f"s{study.study_id}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(reading.report.text, "utf-8")
-
-    def __enter__(self) -> CxrFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stack.__exit__(kind, error, traceback)
 
 
 VIEW_CODES: Mapping[View, str] = {"AP": "antero-posterior", "PA": "postero-anterior", "LATERAL": "lateral"}

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 from chartsight.hospital.cxr import Reading, film_path
 from chartsight.hospital.film_request import Box
+from chartsight.hospital.open_files import OpenFiles
 from chartsight.hospital.reports import Assertion, Sentence, previous_study
 from chartsight.schema import ATTRIBUTES, OBJECTS
 
@@ -63,7 +62,7 @@ SPLIT_HEADER = ("", "subject_id", "study_id", "dicom_id", "path", "ViewPosition"
 SECTION = "finalreport"
 
 
-class ImagenomeFiles:
+class ImagenomeFiles(OpenFiles):
     """Everything under `silver_dataset`, growing study by study; frontal films only, as in the release.
 
     Args:
@@ -78,7 +77,7 @@ class ImagenomeFiles:
         splits = folder / "silver_dataset" / "splits"
         for each in (self.graphs, tables, splits):
             each.mkdir(parents=True, exist_ok=True)
-        self.stack = ExitStack()
+        super().__init__()
         self.attributes = self.open(tables / "attribute_relations_tabular.txt", "\t".join(ATTRIBUTE_TABLE_HEADER))
         self.objects = self.open(tables / "bbox_objects_tabular.txt", "\t".join(OBJECT_TABLE_HEADER))
         names = {"train": "train", "validate": "valid", "test": "test"}
@@ -109,14 +108,6 @@ class ImagenomeFiles:
                 f"{nth},{patient.subject_id},{study.study_id},{study.dicom_id},{dicom},{study.view}\n"
             )
             self.split_counts[patient.split] = nth + 1
-
-    def __enter__(self) -> ImagenomeFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stack.__exit__(kind, error, traceback)
 
 
 def scene_graph(reading: Reading, boxes: Mapping[str, Box], film_size_px: int) -> dict[str, Any]:
