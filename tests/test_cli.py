@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -134,22 +135,59 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_an_interrupted_verb_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
-    out = tmp_path / "hospital"
-    arguments = ["hospital", str(out), "--patients", "300", "--film-size", "64", "--workers", "1"]
+@pytest.mark.parametrize(("sent", "workers"), [("SIGINT", 1), ("SIGINT", 2), ("SIGTERM", 2)])
+def test_an_interrupted_verb_says_so_and_leaves_nothing(tmp_path: Path, sent: str, workers: int) -> None:
+    with drawing(tmp_path / "hospital", workers) as process:
+        process.send_signal(getattr(signal, sent))
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == {"SIGINT": 130, "SIGTERM": 143}[sent]
+    assert errors == {"SIGINT": "interrupted\n", "SIGTERM": ""}[sent]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
+def test_a_killed_verb_takes_its_processes_along(tmp_path: Path) -> None:
+    with drawing(tmp_path / "hospital", 2) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+        process.communicate(timeout=20)
+    assert len(children) >= 2
+    deadline = time.monotonic() + 10
+    while (alive := [pid for pid in children if is_running(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive
+
+
+def is_running(pid: str) -> bool:
+    """Whether there is such a process; one that has ended and waits for its parent has no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+@contextmanager
+def drawing(out: Path, workers: int) -> Iterator[subprocess.Popen[str]]:
+    """`chartsight hospital` that is drawing films."""
+    arguments = ["hospital", str(out), "--patients", "300", "--film-size", "64", "--workers", str(workers)]
     process = subprocess.Popen(
         [sys.executable, "-m", "chartsight", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=heed_interrupts,
     )  # fmt: skip
-    deadline = time.monotonic() + 30
-    # While a compiled module is being imported an interrupt may get lost, so it is sent when films are being drawn.
-    while not any(tmp_path.rglob("*.jpg")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert any(tmp_path.rglob("*.jpg")), "it never began"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert errors == "interrupted\n"
+    try:
+        deadline = time.monotonic() + 30
+        # While a compiled module is being imported an interrupt may get lost, so it is sent when films are being drawn.
+        while not any(out.parent.rglob("*.jpg")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert any(out.parent.rglob("*.jpg")), "it never began"
+        yield process
+    finally:
+        process.kill()
+
+
+def test_a_dial_that_is_set_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(["hospital", str(tmp_path / "h"), "--patients", "2", "--set", "patients=3"]) == 2
+    assert capsys.readouterr().err == "error: --set patients: is said twice; expected one value for it\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -88,7 +89,10 @@ def hospital(
         "film_size_px": film_size, "bits": bits, "label_noise": label_noise, "report_omission": report_omission,
     }  # fmt: skip
     changes = {key: value for key, value in flags.items() if value is not None}
-    changes |= {key: yaml_value(key, text) for key, text in map(key_and_value, override or [])}
+    for key, text in map(key_and_value, override or []):
+        if key in changes:
+            raise ChartsightError("bad-option", f"--set {key}", "is said twice", "one value for it")
+        changes[key] = yaml_value(key, text)
     run = build_hospital(out, hospital_config(recipe, changes), workers=workers, quiet=quiet, force=force)
     show(as_json, {"hospital": str(out), "kept": run.kept}, f"{out}: {counts(run.kept)}")
 
@@ -361,7 +365,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # ten times slower than one thread. Sleeping costs little when the machine is free.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
-    sys.exit(exit_code(lambda: run_command(arguments), as_json=as_json))
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        sys.exit(exit_code(lambda: run_command(arguments), as_json=as_json))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def stop(number: int, _: object) -> None:
+    """End as a shell counts it, by way of every `finally`: a half-made output is removed, as after an interrupt."""
+    sys.exit(128 + number)
 
 
 def run_command(arguments: Sequence[str] | None = None) -> Any:

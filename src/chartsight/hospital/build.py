@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -23,8 +20,10 @@ from chartsight.hospital.cxr import CxrFiles, Reading, film_path, study_films, w
 from chartsight.hospital.film_request import Film, FilmRequest
 from chartsight.hospital.imagenome import ImagenomeFiles
 from chartsight.hospital.masks import MASKS_SCHEMA, encode_mask, mask_rows
+from chartsight.hospital.open_files import OpenFiles
 from chartsight.hospital.parquet_files import ParquetFile
 from chartsight.hospital.patients import Patient, Study, iterate_patients
+from chartsight.hospital.processes import drawing_pool, usable_cores
 from chartsight.hospital.reports import with_label_noise, write_report
 from chartsight.hospital.tables import TableFiles
 from chartsight.hospital.truth import (
@@ -98,10 +97,10 @@ def build_hospital(
         folder.mkdir()
         total = None if quiet else sum(len(study_films(s)) for p in iterate_patients(config) for s in p.studies)
         tasks = (task for patient in iterate_patients(config) for task in film_tasks(patient, folder, config))
-        drawn = track(
-            draw_films(tasks, min(workers or usable_cores(), config.patients)), "drawing films", total, quiet=quiet
-        )
-        with HospitalFiles(folder, config) as files:
+        processes = min(workers or usable_cores(), config.patients)
+        # Closed before the folder of a failed build is removed: a process that still draws would make it again.
+        with closing(draw_films(tasks, processes)) as films, HospitalFiles(folder, config) as files:
+            drawn = track(films, "drawing films", total, quiet=quiet)
             for patients in in_blocks(iterate_patients(config)):
                 names = [name for patient in patients for study in patient.studies for name, _ in study_films(study)]
                 files.add(patients, dict(zip(names, islice(drawn, len(names)), strict=True)))
@@ -110,10 +109,11 @@ def build_hospital(
     return run
 
 
-class HospitalFiles:
+class HospitalFiles(OpenFiles):
     """Everything in a hospital's folder but the films, growing block by block."""
 
     def __init__(self, folder: Path, config: HospitalConfig) -> None:
+        super().__init__()
         self.config = config
         self.film_count = 0
         size = config.film_size_px
@@ -149,14 +149,6 @@ class HospitalFiles:
             **self.tables.counts, "films": self.film_count, "truth": self.truth.count, "masks": self.masks.count,
         }  # fmt: skip
 
-    def __enter__(self) -> HospitalFiles:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stack.__exit__(kind, error, traceback)
-
 
 def check_style(style: str) -> None:
     """Raise RecipeError unless the renderer knows the style."""
@@ -189,15 +181,14 @@ def film_tasks(patient: Patient, folder: Path, config: HospitalConfig) -> Iterat
             yield FilmTask(request, jpeg, png if config.bits == 16 else None, config.jpeg_quality)
 
 
-def draw_films(tasks: Iterable[FilmTask], processes: int) -> Iterator[DrawnFilm]:
+def draw_films(tasks: Iterable[FilmTask], processes: int) -> Generator[DrawnFilm]:
     """Films in the order of the tasks, from this process or from several; tasks are taken a few ahead."""
     if processes <= 1:
         yield from map(draw_task, tasks)
         return
     remaining = iter(tasks)
     waiting: deque[Future[list[DrawnFilm]]] = deque()
-    # spawn: forking a process that already runs threads (Arrow, BLAS) may hang
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with drawing_pool(processes) as pool:
         while chunk := list(islice(remaining, FILMS_A_TASK)):
             waiting.append(pool.submit(draw_tasks, chunk))
             if len(waiting) > TASKS_AHEAD * processes:
@@ -224,8 +215,3 @@ def draw_task(task: FilmTask) -> DrawnFilm:
     bare = tuple(None if mark is None else replace(mark, mask=np.zeros((0, 0), np.bool_)) for mark in film.marks)
     masks = tuple(None if mark is None else encode_mask(mark.mask) for mark in film.marks)
     return DrawnFilm(replace(film, pixels=np.zeros((0, 0), np.uint8), marks=bare), masks)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

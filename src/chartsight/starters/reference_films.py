@@ -10,10 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,10 @@ from numpy.typing import NDArray
 
 import chartsight.hospital
 from chartsight.errors import RecipeError
-from chartsight.hospital.build import usable_cores
 from chartsight.hospital.difficulty import find_difficulty
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding, View
 from chartsight.hospital.findings import FINDINGS
+from chartsight.hospital.processes import drawing_pool, usable_cores
 from chartsight.hospital.render import render_film
 from chartsight.hospital.sites import opposite
 from chartsight.imaging.pixels import pad_to_square
@@ -186,7 +184,7 @@ def draw_plan(plan: FilmPlan, folder: Path, *, workers: int | None = None, quiet
         for shard in track(missing, "drawing films", quiet=quiet):
             write_shard(*shard)
     else:
-        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        with drawing_pool(workers) as pool:
             for _ in track(
                 pool.map(write_shard, *zip(*missing, strict=True)), "drawing films", len(missing), quiet=quiet
             ):
