@@ -89,6 +89,9 @@ def test_a_key_like_no_other_gets_no_suggestion(tmp_path: Path) -> None:
         ("name: east\npanes: 13\n", "bad-value", "thirteen panes bring bad luck"),
         ("- a\n- b\n", "bad-yaml", "holds no keys"),
         ("", "bad-yaml", "holds no keys"),
+        ("name: &east [*east]\n", "bad-yaml", "contains itself"),
+        ("name: east\nname: west\n", "repeated-key", "name is said twice"),
+        ("name: east\nglass: {thickness_mm: 1, thickness_mm: 2}\n", "repeated-key", "thickness_mm is said twice"),
         ("name: ${CHARTSIGHT_TEST_UNSET}/east\n", "unset-variable", "CHARTSIGHT_TEST_UNSET is not set"),
     ],
 )

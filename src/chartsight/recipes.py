@@ -68,20 +68,53 @@ def read_keys(path: Path) -> dict[str, Any]:
         RecipeError: No file, no YAML, no `key: value` lines, or a variable that is not set.
     """
     try:
-        stored = yaml.safe_load(Path(path).read_text("utf-8"))
+        stored = yaml.load(Path(path).read_text("utf-8"), RecipeLoader)
     except FileNotFoundError:
         raise RecipeError("missing-file", path, "does not exist", "a YAML recipe", "see recipes/") from None
     except IsADirectoryError:
         raise RecipeError("missing-file", path, "is a folder", "a YAML recipe", "see recipes/") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
+        if isinstance(error, RepeatedKeyError):
+            raise RecipeError(
+                "repeated-key", f"{path}:{error.line}", f"{error.key} is said twice", "each key once"
+            ) from None
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path
         hint = "quote a value that holds a colon" if "mapping values" in str(error) else ""
         raise RecipeError("bad-yaml", where, "is no YAML", "key: value lines", hint) from None
     if not isinstance(stored, dict):
         raise RecipeError("bad-yaml", path, "holds no keys", "key: value lines")
-    expanded: dict[str, Any] = _with_variables(stored, path)
+    try:
+        expanded: dict[str, Any] = _with_variables(stored, path)
+    except RecursionError:
+        raise RecipeError("bad-yaml", path, "holds a value that contains itself", "key: value lines") from None
     return expanded
+
+
+class RepeatedKeyError(yaml.YAMLError):
+    """A key that stands twice in one mapping."""
+
+    def __init__(self, key: str, line: int) -> None:
+        super().__init__(key, line)
+        self.key, self.line = key, line
+
+
+class RecipeLoader(yaml.SafeLoader):
+    """YAML whose later keys may not silently replace earlier ones."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node.
+
+        Raises:
+            RepeatedKeyError: A key stands in it twice.
+        """
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise RepeatedKeyError(name, key.start_mark.line + 1)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def _with_variables(value: Any, path: Path) -> Any:

@@ -84,4 +84,4 @@ class HospitalConfig:
 def check_range(where: str, value: float, low: float, high: float) -> None:
     """Raise RecipeError unless `low` <= `value` <= `high`."""
     if not low <= value <= high:
-        raise RecipeError("out-of-range", where, f"{value:g}", f"{low:g} to {high:g}")
+        raise RecipeError("out-of-range", where, f"{value:.12g}", f"{low:.12g} to {high:.12g}")

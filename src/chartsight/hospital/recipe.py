@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from pydantic import create_model
+from pydantic import create_model, field_validator
 
 from chartsight.hospital.config import HospitalConfig
 from chartsight.recipes import Recipe, check_recipe, read_recipe
@@ -22,6 +22,14 @@ class DescribedRecipe(Recipe):
     """What a recipe says besides the config. `description` is for readers."""
 
     description: str = ""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def refuse_switches(cls, value: object) -> object:
+        """No dial is a switch: YAML reads `label_noise: on` as true, and true would pass for 1."""
+        if isinstance(value, bool):
+            raise ValueError(f"is {'yes' if value else 'no'}; expected a value, no switch")
+        return value
 
 
 if TYPE_CHECKING:
