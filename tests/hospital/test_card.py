@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from chartsight.errors import RecordError
+from chartsight.errors import OutputError, RecordError
+from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.hospital.card import compare_distributions, compare_shares, hospital_card, kolmogorov_smirnov
+from chartsight.hospital.patients import plan_patient
 
 ROOT = Path(__file__).parents[2]
 DEMO = Path(os.environ.get("CHARTSIGHT_OPEN_DATA", ROOT / ".." / "shared" / "open-data")) / "mimic-iv-demo"
@@ -30,7 +33,7 @@ def test_the_kolmogorov_smirnov_distance_is_the_largest_gap() -> None:
 
 
 def test_shares_are_standardised_by_the_spread_of_a_yes_or_no() -> None:
-    assert compare_shares("x", (0.6, 10), (0.4, 10)).standardised == pytest.approx(0.2 / np.sqrt(0.24), abs=1e-3)
+    assert compare_shares("x", 0.6, 0.4).standardised == pytest.approx(0.2 / np.sqrt(0.24), abs=1e-3)
 
 
 def test_a_card_without_a_reference_describes_the_hospital(small_hospital: Path, tmp_path: Path) -> None:
@@ -49,6 +52,40 @@ def test_a_folder_without_tables_is_refused_and_nothing_is_written(tmp_path: Pat
         hospital_card(tmp_path, tmp_path / "card.html")
     assert caught.value.code == "missing-file"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_exists_is_refused_with_its_figures(small_hospital: Path, tmp_path: Path) -> None:
+    (tmp_path / "card.html").write_text("mine")
+    (tmp_path / "other.json").write_text("mine")
+    for name in ("card.html", "other.html", "figures.json"):
+        with pytest.raises(OutputError):
+            hospital_card(small_hospital, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.html", "other.json"]
+
+
+def test_a_hospital_without_admissions_has_a_card(tmp_path: Path) -> None:
+    config = next(
+        config for seed in range(50)
+        if not plan_patient(config := HospitalConfig(patients=1, seed=seed, film_size_px=64), 0).episodes
+    )  # fmt: skip
+    build_hospital(tmp_path / "hospital", config, workers=1, quiet=True)
+    card = hospital_card(tmp_path / "hospital", tmp_path / "card.html")
+    shares = {each.name: each.our_share for each in card.differences}
+    assert shares["Admissions that end in death"] is None and shares["Women"] in (0, 1)
+
+
+def test_a_reference_may_lack_a_table_but_not_half_of_one(small_hospital: Path, tmp_path: Path) -> None:
+    reference = Path(shutil.copytree(small_hospital / "mimic-iv", tmp_path / "reference"))
+    (reference / "hosp" / "diagnoses_icd.csv.gz").unlink()
+    card = hospital_card(small_hospital, tmp_path / "card.html", reference)
+    coded = next(each for each in card.differences if each.name == "Diagnoses in ICD-10")
+    assert coded.our_share is not None and coded.their_share is None
+    labs = reference / "hosp" / "labevents.csv.gz"
+    for spoiled in (labs.read_bytes()[:2000], b"", (reference / "hosp" / "admissions.csv.gz").read_bytes()):
+        labs.write_bytes(spoiled)
+        with pytest.raises(RecordError, match=r"labevents\.csv\.gz: cannot be read") as caught:
+            hospital_card(small_hospital, tmp_path / "again.html", reference)
+        assert caught.value.code == "bad-table"
 
 
 @pytest.mark.opendata

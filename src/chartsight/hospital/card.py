@@ -23,9 +23,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from chartsight.errors import RecordError
+from chartsight.errors import OutputError, RecordError
 from chartsight.runs import new_output
-from chartsight.schema import MIMIC_TABLES
+from chartsight.schema import MIMIC_TABLES, Table
 
 Values = NDArray[np.float64]
 
@@ -157,7 +157,7 @@ def hospital_card(
         replace: Replace existing files.
 
     Raises:
-        RecordError: `hospital` or `reference` lacks the tables.
+        RecordError: `hospital` or `reference` lacks the tables, or one of them is damaged.
         OutputError: `out_html` exists, or cannot be written.
     """
     ours, theirs = Tables(hospital / "mimic-iv"), Tables(reference) if reference is not None else None
@@ -169,14 +169,17 @@ def hospital_card(
         pairs.append((f"{name} ({unit})", mine, other))
         differences.append(compare_distributions(name, unit, mine, other))
     for name, query in SHARES:
-        share, n = ours.share(query)
-        differences.append(compare_shares(name, (share, n), theirs.share(query) if theirs is not None else None))
+        differences.append(compare_shares(name, ours.share(query), theirs.share(query) if theirs is not None else None))
     films, findings = describe_films(hospital)
     card = HospitalCard(tuple(differences), films, findings)
-    with new_output(out_html.with_suffix(".json"), replace=replace) as partial:
-        partial.write_text(json.dumps(asdict(card), indent=1, allow_nan=False) + "\n", "utf-8")
-    with new_output(out_html, replace=replace) as partial:
-        partial.write_text(render_card(card, pairs, hospital.name, has_reference=theirs is not None), "utf-8")
+    out_json = out_html.with_suffix(".json")
+    if out_json == out_html:
+        raise OutputError(
+            "no-name", out_html, "is the name of the figures beside the page", "a page, such as card.html"
+        )
+    with new_output(out_html, replace=replace) as page, new_output(out_json, replace=replace) as beside:
+        page.write_text(render_card(card, pairs, hospital.name, has_reference=theirs is not None), "utf-8")
+        beside.write_text(json.dumps(asdict(card), indent=1, allow_nan=False) + "\n", "utf-8")
     return card
 
 
@@ -209,12 +212,26 @@ class Tables:
         for table in MIMIC_TABLES:
             path = folder / table.module / f"{table.name}.csv.gz"
             if table.name in READ_TABLES and path.is_file():
-                columns = {each.name: DUCKDB_TYPES[each.type] for each in table.columns}
-                self.connection.execute(
-                    f"CREATE TABLE {table.module}_{table.name} AS "
-                    "SELECT * FROM read_csv(?, columns = ?, header = true, auto_detect = false)",
-                    [str(path), columns],
-                )
+                self.read(table, path)
+
+    def read(self, table: Table, path: Path) -> None:
+        """Take one table in.
+
+        Raises:
+            RecordError: It is cut short, no gzip, or has other columns; the values in it stand in no message.
+        """
+        columns = {each.name: DUCKDB_TYPES[each.type] for each in table.columns}
+        try:
+            self.connection.execute(
+                f"CREATE TABLE {table.module}_{table.name} AS "
+                "SELECT * FROM read_csv(?, columns = ?, header = true, auto_detect = false)",
+                [str(path), columns],
+            )
+        except duckdb.Error:
+            raise RecordError(
+                "bad-table", path, "cannot be read as MIMIC-IV's table of that name",
+                "a .csv.gz with the columns " + ", ".join(list(columns)[:3]) + ", ...", "fetch it again",
+            ) from None  # fmt: skip
 
     def numbers(self, query: str) -> Values:
         """float64 [n] of a query's only column, without nulls; empty when the folder lacks the table."""
@@ -225,13 +242,13 @@ class Tables:
         values = np.ma.compressed(np.ma.masked_array(next(iter(column.values())))).astype(np.float64)
         return values[np.isfinite(values)]
 
-    def share(self, query: str) -> tuple[float, int]:
-        """A share, and how many rows it is of."""
-        answer = self.connection.execute(query.format(hosp="hosp_", icu="icu_")).fetchone()
-        table = query.split("FROM ")[1].split()[0].format(hosp="hosp_", icu="icu_")
-        count = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        assert answer is not None and count is not None
-        return float(answer[0]), int(count[0])
+    def share(self, query: str) -> float | None:
+        """A share; None when the folder lacks the table, or the table has no rows."""
+        try:
+            answer = self.connection.execute(query.format(hosp="hosp_", icu="icu_")).fetchone()
+        except duckdb.CatalogException:
+            return None
+        return None if answer is None or answer[0] is None or not math.isfinite(answer[0]) else float(answer[0])
 
 
 def summarise(values: Values) -> Summary:
@@ -255,16 +272,17 @@ def compare_distributions(name: str, unit: str, ours: Values, theirs: Values | N
     pooled = math.sqrt((first.var() + second.var()) / 2)
     standardised = round(float((first.mean() - second.mean()) / pooled), 3) if pooled > 0 else 0.0
     ks = round(kolmogorov_smirnov(ours, theirs), 3)
-    words = in_words(standardised, f"median {mine.quantiles[2]:g} against {other.quantiles[2]:g}")
+    medians, means = (mine.quantiles[2], other.quantiles[2]), (mine.mean, other.mean)
+    middle, pair = ("median", medians) if short(medians[0]) != short(medians[1]) else ("mean", means)
+    words = in_words(standardised, f"{middle} {short(pair[0])} against {short(pair[1])}")
     return Difference(name, unit, "distribution", mine, other, standardised=standardised, ks=ks, words=words)
 
 
-def compare_shares(name: str, ours: tuple[float, int], theirs: tuple[float, int] | None) -> Difference:
-    """How two shares differ, standardised by the spread of a yes or no."""
-    share = round(ours[0], 4)
-    if theirs is None:
-        return Difference(name, "share", "share", our_share=share)
-    other = round(theirs[0], 4)
+def compare_shares(name: str, ours: float | None, theirs: float | None) -> Difference:
+    """How two shares differ, standardised by the spread of a yes or no; None is a share of nothing."""
+    share, other = (None if each is None else round(each, 4) for each in (ours, theirs))
+    if share is None or other is None:
+        return Difference(name, "share", "share", our_share=share, their_share=other)
     spread = math.sqrt((share * (1 - share) + other * (1 - other)) / 2)
     standardised = round((share - other) / spread, 3) if spread > 0 else 0.0
     words = in_words(standardised, f"{share:.1%} against {other:.1%}")
@@ -357,7 +375,10 @@ def render_card(
     """The HTML text of a card; nothing in it is loaded from elsewhere."""
     rows = "".join(render_row(each) for each in card.differences)
     stated = "".join(f"<li><b>{html.escape(each.name)}</b>: {html.escape(each.words)}</li>" for each in card.large())
-    films = "".join(f"<tr><td>{html.escape(key)}</td><td>{value:g}</td></tr>" for key, value in card.films.items())
+    films = "".join(
+        f"<tr><td>{html.escape(key)}</td><td>{f'{value:.1%}' if key.startswith('share') else f'{value:g}'}</td></tr>"
+        for key, value in card.films.items()
+    )
     findings = "".join(
         f"<tr><td>{html.escape(key)}</td><td>{value:.1%}</td></tr>" for key, value in card.findings.items()
     )
@@ -405,4 +426,10 @@ def figures(summary: Summary | None, share: float | None) -> str:
         return f"{share:.1%}"
     if summary is None or summary.n == 0:
         return "none"
-    return f"median {summary.quantiles[2]:g} ({summary.quantiles[1]:g} to {summary.quantiles[3]:g}), n={summary.n:,}"
+    low, middle, high = (short(each) for each in summary.quantiles[1:4])
+    return f"median {middle} ({low} to {high}), n={summary.n:,}"
+
+
+def short(value: float) -> str:
+    """A number in three figures, thousands whole: `4.66`, `137`, `1,204`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
