@@ -10,34 +10,27 @@ demo when `CHARTSIGHT_OPEN_DATA` or ../shared/open-data holds it. Other work on 
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import sys
-import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from chartsight.errors import ChartsightError
-from chartsight.exits import exit_code
+from chartsight.exits import run_alone
+from chartsight.figures import Figure, Section, Stopwatch, render_section, show_figures
 from chartsight.hospital import HospitalConfig, build_hospital
-from chartsight.hospital.build import read_study, render_films, usable_cores
-from chartsight.hospital.patients import plan_patients
+from chartsight.hospital.build import draw_films, film_tasks
+from chartsight.hospital.patients import iterate_patients
+from chartsight.hospital.processes import usable_cores
 from chartsight.imaging.film_cache import FilmCache, build_film_cache
 from chartsight.imaging.film_index import read_film_index
 from chartsight.progress import track
 from chartsight.questions import QuestionConfig, build_questions, read_questions
 from chartsight.records import RecordSources, build_record
-from chartsight.runs import machine, new_output, package_versions
 from chartsight.schema import Question
 
 if TYPE_CHECKING:
@@ -51,49 +44,19 @@ ASKED = HospitalConfig(
 BRANCHES = (16, 8, 1)
 ROWS_PER_STEP = 8
 SECONDS = 5.0  # of measuring a training or answering figure
-START, END = "<!-- first-light -->", "<!-- /first-light -->"
+SECTION = Section("first-light")
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One measured speed.
-
-    Args:
-        what: In words.
-        value: Things a second.
-        unit: films/s, rows/s or questions/s.
-        note: How it was measured.
-    """
-
-    what: str
-    value: float
-    unit: str
-    note: str
-
-
-class Stopwatch:
-    """Seconds of a `with` block."""
-
-    def __enter__(self) -> Stopwatch:
-        self._started = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._started
-
-
-def measure_films(folder: Path) -> Iterator[Figure]:
-    """Films of 256 px drawn a second, by one process and by one a core."""
-    patients = plan_patients(DRAWN)
-    readings = [read_study(patient, nth, DRAWN) for patient in patients for nth in range(len(patient.studies))]
+def measure_films(folder: Path, drawn: HospitalConfig = DRAWN) -> Iterator[Figure]:
+    """Films of a hospital drawn a second, by one process and by one a core; benchmarks/hospital.py tells them apart."""
     cores = usable_cores()
-    for workers in sorted({1, cores}):
+    for processes in sorted({1, cores}):
+        out = folder / f"by-{processes}"
+        tasks = [task for patient in iterate_patients(drawn) for task in film_tasks(patient, out, drawn)]
         with Stopwatch() as watch:
-            films = render_films(folder / f"by-{workers}", readings, DRAWN, workers=workers, quiet=True)
-        note = f"{len(films)} films of {DRAWN.film_size_px} px" + (", starting the processes included" * (workers > 1))
-        yield Figure(
-            f"draw films, {workers} process{'es' * (workers > 1)}", len(films) / watch.seconds, "films/s", note
-        )
+            films = sum(1 for _ in draw_films(tasks, processes))
+        note = f"{films} films of {drawn.film_size_px} px" + (", starting the processes included" * (processes > 1))
+        yield Figure(f"draw films, {processes} process{'es' * (processes > 1)}", films / watch.seconds, "films/s", note)
 
 
 def measure_import(hospital: Path, folder: Path, demo: Path | None) -> Figure:
@@ -242,88 +205,19 @@ def measure_all(folder: Path, *, quiet: bool) -> Iterator[Figure]:
         yield Figure(figure.what, figure.value, figure.unit, f"{figure.note}; {vlm.card.name}")
 
 
-def describe_machine() -> str:
-    """One line: processor, cores, memory, versions that move a figure."""
-    here, versions = machine(), package_versions()
-    memory = f", {here['memory_gib']} GiB" if "memory_gib" in here else ""
-    named = ", ".join(f"{name} {versions[name]}" for name in ("python", "torch", "transformers", "duckdb", "numpy"))
-    return f"{here['processor']}, {here['cores']} cores{memory}, {here['system']}; {named}"
-
-
-def render_markdown(figures: Sequence[Figure], day: str) -> str:
-    """The section between the markers, markers included."""
-    lines = [
-        START,
-        f"`python benchmarks/first_light.py --write docs/performance.md` on {day}, chartsight "
-        f"{package_versions()['chartsight']}: {describe_machine()}.",
-        "",
-        "| what | speed | how |",
-        "|---|---:|---|",
-        *(f"| {each.what} | {speed(each)} | {each.note} |" for each in figures),
-        END,
-    ]
-    return "\n".join(lines)
-
-
-def split_page(path: Path) -> tuple[str, str]:
-    """What stands before and after the section of a page.
-
-    Raises:
-        ChartsightError: The page or its markers are missing.
-    """
-    text = path.read_text("utf-8") if path.is_file() else ""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise ChartsightError("no-markers", path, "has no section to fill", f"{START} and {END} on lines of their own")
-    return before, after
-
-
-def write_section(path: Path, section: str) -> None:
-    """`section` in the place of what stood between the markers of `path`; all else stays.
-
-    Raises:
-        ChartsightError: The page or its markers are missing.
-    """
-    before, after = split_page(path)
-    with new_output(path, replace=True) as partial:
-        partial.write_text(before + section + after, "utf-8")
-
-
-def speed(figure: Figure) -> str:
-    """Three digits are all that such a figure carries."""
-    value = figure.value
-    return f"{value:,.0f} {figure.unit}" if value >= 100 else f"{value:.3g} {figure.unit}"
-
-
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[Path | None, typer.Option(help="A page with the markers, such as docs/performance.md.")] = None,
 ) -> None:
     """Measure every room."""
     if write is not None:
-        split_page(write)  # a page without markers is found before the work
+        SECTION.split(write)  # a page without markers is found before the work
     with TemporaryDirectory(prefix="first-light-") as folder:
         figures = list(track(measure_all(Path(folder), quiet=True), "measuring", total=13))
-    if as_json:
-        print(json.dumps({"machine": machine(), "figures": [asdict(each) for each in figures]}, indent=2))
-    else:
-        table = Table(title=describe_machine(), title_justify="left")
-        for name, side in (("what", "left"), ("speed", "right"), ("how", "left")):
-            table.add_column(name, justify=side)  # type: ignore[arg-type]
-        for each in figures:
-            table.add_row(each.what, speed(each), each.note)
-        Console().print(table)
+    show_figures(figures, as_json=as_json)
     if write is not None:
-        write_section(write, render_markdown(figures, datetime.now(UTC).date().isoformat()))
-
-
-def main() -> None:
-    """One clear line for a mistake, as on the command line."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(bench)
-    raise SystemExit(exit_code(lambda: app(standalone_mode=False), as_json="--json" in sys.argv))
+        SECTION.write(write, render_section("python benchmarks/first_light.py --write docs/performance.md", figures))
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(bench)
