@@ -22,7 +22,6 @@ from typing import Annotated
 import numpy as np
 import pyarrow.parquet as pq
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 
 from chartsight.comparison.predictions import Answers, prediction_path, score_answers
@@ -134,24 +133,12 @@ def measure(hospital: str, asked: Sequence[Question], answers: dict[tuple[str, C
         accuracy={name: bootstrap.proportion(each) for name, each in right.items()},
         prior=bootstrap.proportion(prior_right),
         over_twin={
-            "verify": balanced_difference(bootstrap, is_yes, right["tuned"], right["twin"], is_boolean),
+            "verify": bootstrap.balanced_difference(is_yes, right["tuned"], right["twin"], is_boolean),
             "query": bootstrap.difference(right["tuned"], right["twin"], is_set),
         },
         over_medical=bootstrap.difference(right["tuned"], right["medical"]),
         twin_over_prior=bootstrap.difference(right["twin"], prior_right),
         over_shuffled=bootstrap.difference(right["tuned"], answers["tuned", "shuffled"].is_correct),
-    )
-
-
-def balanced_difference(
-    bootstrap: ClusterBootstrap, is_yes: NDArray[np.bool_], first: NDArray[np.bool_], second: NDArray[np.bool_],
-    is_member: NDArray[np.bool_],
-) -> Interval:  # fmt: skip
-    """Balanced accuracy of `first` minus that of `second` on the same yes/no questions [N]."""
-    gained = first.astype(float) - second.astype(float)
-    columns = np.column_stack([gained * is_yes, is_yes, gained * ~is_yes, ~is_yes])
-    return bootstrap.interval(
-        columns, lambda sums: (sums[..., 0] / sums[..., 1] + sums[..., 2] / sums[..., 3]) / 2, is_member
     )
 
 

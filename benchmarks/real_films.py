@@ -29,7 +29,7 @@ from rich.table import Table
 from torch import nn
 
 from chartsight.errors import ChartsightError
-from chartsight.evaluation import ClusterBootstrap, Interval
+from chartsight.evaluation import ClusterBootstrap
 from chartsight.evaluation.areas import AreaDraws, area_difference, interval_of, mean_area
 from chartsight.exits import exit_code
 from chartsight.imaging.pixels import pad_to_square, read_film
@@ -260,21 +260,6 @@ def fine_tune(model: str, films: RealFilms, epochs: int, seed: int, *, quiet: bo
 # ---------------------------------------------------------------------------------------------------- the two questions
 
 
-def balanced_difference(
-    bootstrap: ClusterBootstrap, labels: NDArray[np.bool_], first: NDArray[np.bool_], second: NDArray[np.bool_]
-) -> Interval:
-    """Balanced accuracy of the first classifier minus that of the second, drawn together."""
-    columns = np.column_stack([first & labels, first & ~labels, second & labels, second & ~labels, labels, ~labels])
-
-    def difference(sums: Floats) -> Floats:
-        one = sums[..., 0] / sums[..., 4] + sums[..., 1] / sums[..., 5]
-        other = sums[..., 2] / sums[..., 4] + sums[..., 3] / sums[..., 5]
-        value: Floats = (one - other) / 2
-        return value
-
-    return bootstrap.interval(columns, difference)
-
-
 def measure_children(model: str, limit: int | None, epochs: int, seed: int, *, quiet: bool) -> dict[str, Any]:
     """Pneumonia or not: file geometry and grey, a linear probe on the frozen tower, the tower fine-tuned."""
     tower, preprocessing = tower_of(model)
@@ -298,7 +283,7 @@ def measure_children(model: str, limit: int | None, epochs: int, seed: int, *, q
                 "classifier": name,
                 "balanced_accuracy": asdict(bootstrap.balanced_accuracy(labels, right)),
                 "auroc": asdict(draws.area(found, labels)),
-                "difference_to_geometry": asdict(balanced_difference(bootstrap, labels, right, baseline)),
+                "difference_to_geometry": asdict(bootstrap.balanced_difference(labels, right, baseline)),
             }
         )
     return {"model": model, "films": len(labels), "children": len(set(films.patients)), "rows": rows}

@@ -10,7 +10,6 @@ from benchmarks import real_films
 from sklearn.linear_model import LogisticRegression
 
 from chartsight.errors import ChartsightError
-from chartsight.evaluation import ClusterBootstrap
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(300, 450), (450, 300), (400, 480), (1000, 400)])
@@ -51,18 +50,6 @@ def test_a_probe_never_sees_the_film_s_patient() -> None:
     marks = np.repeat(random.normal(size=(60, 40)), 4, axis=0)
     right = (real_films.probe(marks, labels, patients, seed=1) > 0) == labels
     assert right.mean() < 0.7
-
-
-def test_a_balanced_difference_is_paired() -> None:
-    random = np.random.default_rng(3)
-    labels = random.random(300) < 0.3
-    good, poor = random.random(300) < 0.9, random.random(300) < 0.6
-    bootstrap = ClusterBootstrap(range(300), resamples=500)
-    same = real_films.balanced_difference(bootstrap, labels, good, good)
-    assert (same.estimate, same.low, same.high) == (0, 0, 0)
-    better = real_films.balanced_difference(bootstrap, labels, good, poor)
-    balanced = [bootstrap.balanced_accuracy(labels, each).estimate for each in (good, poor)]
-    assert better.estimate == pytest.approx(balanced[0] - balanced[1]) and better.low > 0
 
 
 def test_without_the_data_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

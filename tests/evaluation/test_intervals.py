@@ -100,6 +100,18 @@ def test_all_right_is_not_certain() -> None:
     assert interval.low == pytest.approx(wilson(50, 50)[0])
 
 
+def test_a_balanced_difference_is_paired() -> None:
+    random = np.random.default_rng(3)
+    labels = random.random(300) < 0.3
+    good, poor = random.random(300) < 0.9, random.random(300) < 0.6
+    bootstrap = ClusterBootstrap(range(300), resamples=500)
+    same = bootstrap.balanced_difference(labels, good, good)
+    assert (same.estimate, same.low, same.high) == (0, 0, 0)
+    better = bootstrap.balanced_difference(labels, good, poor)
+    balanced = [bootstrap.balanced_accuracy(labels, each).estimate for each in (good, poor)]
+    assert better.estimate == pytest.approx(balanced[0] - balanced[1]) and better.low > 0
+
+
 def test_balanced_accuracy_and_gain_over_prior() -> None:
     is_yes = np.array([True] * 60 + [False] * 40)
     says_yes_always = is_yes.copy()

@@ -173,6 +173,18 @@ class ClusterBootstrap:
         columns = np.column_stack([is_correct & is_yes, is_yes, is_correct & ~is_yes, ~is_yes])
         return self.interval(columns, _balanced_accuracy, is_member)
 
+    def balanced_difference(
+        self,
+        is_yes: NDArray[np.bool_],
+        first: NDArray[np.bool_],
+        second: NDArray[np.bool_],
+        is_member: NDArray[np.bool_] | None = None,
+    ) -> Interval:
+        """Balanced accuracy of who is right as in `first` [N] minus that of `second`, on the same yes/no items."""
+        gained = first.astype(np.float64) - second.astype(np.float64)
+        columns = np.column_stack([gained * is_yes, is_yes, gained * ~is_yes, ~is_yes])
+        return self.interval(columns, _balanced_accuracy, is_member)
+
     def gain_over_prior(
         self,
         is_correct: NDArray[np.bool_],
