@@ -15,6 +15,7 @@ from PIL import Image
 from chartsight.errors import OutputError, RecipeError
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.hospital.masks import read_mask
+from chartsight.imaging.pixels import read_film
 from chartsight.records import RecordSources, build_record
 from chartsight.runs import read_manifest, sha256_file
 
@@ -110,6 +111,8 @@ def test_sixteen_bits_stand_beside_the_same_jpegs(tmp_path: Path, tiny: Path) ->
     with Image.open(png) as film:
         pixels = np.asarray(film)
     assert pixels.shape == (64, 64) and pixels.max() > 40_000 and len(np.unique(pixels)) > 500
+    jpeg = next((tmp_path / "deep").rglob(f"{png.stem}.jpg"))
+    assert np.abs(read_film(png).astype(int) - read_film(jpeg)).mean() < 3  # what JPEG loses
     eight, deep = digests(tiny), digests(tmp_path / "deep")
     assert all(deep[name] == eight[name] for name in eight)
 

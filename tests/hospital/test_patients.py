@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from chartsight.errors import RecipeError
 from chartsight.hospital.config import HospitalConfig
+from chartsight.hospital.courses import REASONS_AFTER, REASONS_WITH
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, plan_patients
+from chartsight.hospital.reports import IMPLANTS, compare
 from chartsight.hospital.scripts import FILM_ATTRIBUTES, INCIDENTAL_ATTRIBUTES, clash
-from chartsight.hospital.sites import SITES, TUBE, opposite, propagate
+from chartsight.hospital.sites import DEVICES, SITES, TUBE, opposite, propagate
 
 MAIN_FINDINGS = (
     "atelectasis", "cardiac pacer and wires", "consolidation", "endotracheal tube", "enlarged cardiac silhouette",
@@ -39,6 +42,32 @@ def test_findings_are_neither_rare_nor_everywhere(patients: list[Patient]) -> No
     assert min(severities) >= 0.25 and max(severities) <= 1.0
     for low in (0.25, 0.4, 0.55, 0.7, 0.85):
         assert sum(low <= each < low + 0.15 for each in severities) / len(severities) > 0.08
+
+
+def test_a_reason_speaks_of_no_tube_that_is_not_there(patients: list[Patient]) -> None:
+    spoken = Counter[str]()
+    for patient in patients:
+        before: set[str] = set()
+        for study in patient.studies:
+            now = {each.attribute for each in study.findings}
+            tube = REASONS_WITH.get(study.reason)
+            assert tube is None or tube in now
+            gone = REASONS_AFTER.get(study.reason)
+            assert gone is None or (gone in before and gone not in now)
+            spoken[study.reason] += 1
+            before = now
+    assert all(spoken[reason] for reason in (*REASONS_WITH, *REASONS_AFTER))
+
+
+def test_a_tube_of_another_admission_is_not_the_same_tube(patients: list[Patient]) -> None:
+    unchanged = 0
+    for patient in patients:
+        for before, study in pairwise(patient.studies):
+            for finding in study.findings:
+                if finding.attribute in DEVICES and compare(study, finding, before) is not None:
+                    unchanged += 1
+                    assert finding.attribute in IMPLANTS or before.hadm_id == study.hadm_id
+    assert unchanged > 100
 
 
 def test_lives_hold_together(patients: list[Patient]) -> None:

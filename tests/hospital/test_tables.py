@@ -7,6 +7,7 @@ import gzip
 import os
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -157,6 +158,33 @@ def test_laboratory_results_follow_the_disease(rows: Rows) -> None:
     failing, other = ([value for each in group & set(peptides) for value in peptides[each]] for group in (ill, well))
     assert not other or median(failing) > 5 * median(other)
     assert len(failing) >= 3
+
+
+def test_a_result_is_near_the_one_before_it(rows: Rows) -> None:
+    """In the MIMIC-IV demo half of the steps are below 0.4 g/dl of haemoglobin and 0.1 mg/dl of creatinine."""
+    results: dict[tuple[int, int], list[tuple[datetime, float]]] = {}
+    for hadm, item, time, value in rows.columns("labevents", "hadm_id", "itemid", "charttime", "valuenum"):
+        if hadm is not None and value is not None:
+            results.setdefault((hadm, item), []).append((time, value))
+    steps: dict[int, list[float]] = {}
+    for (_, item), stay in results.items():
+        values = [value for _, value in sorted(stay)]
+        steps.setdefault(item, []).extend(abs(b - a) for a, b in pairwise(values))
+    haemoglobin, creatinine = 51222, 50912
+    assert 0.2 < median(steps[haemoglobin]) < 0.7 and median(steps[creatinine]) < 0.25
+    assert max(steps[haemoglobin]) < 6
+    lowest = min(value for (_, item), stay in results.items() for _, value in stay if item == haemoglobin)
+    assert lowest > 4.5
+
+
+def test_no_share_of_cells_is_more_than_all_of_them(rows: Rows) -> None:
+    percent = {value for unit, value in rows.columns("labevents", "valueuom", "valuenum") if unit == "%" and value}
+    assert percent and max(percent) <= 100
+
+
+def test_nobody_is_vaccinated_twice_in_one_stay(rows: Rows) -> None:
+    given = [hadm for hadm, drug in rows.columns("prescriptions", "hadm_id", "drug") if drug.startswith("Influenza")]
+    assert given and len(given) == len(set(given))
 
 
 def test_patients_with_heart_failure_lose_their_water() -> None:

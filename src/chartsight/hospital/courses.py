@@ -550,3 +550,10 @@ COURSES: Mapping[str, Course] = {
         ),
     ),
 }
+# Reasons that speak of a tube → the tube that the film then shows, or that only the film before showed.
+REASONS_WITH: Mapping[str, str] = {
+    "Chest tube, interval change.": CHEST_TUBE,
+    "Hypoxia, intubated.": TUBE,
+    "Intubated, evaluate tube position.": TUBE,
+}
+REASONS_AFTER: Mapping[str, str] = {"Chest tube removal, exclude pneumothorax.": CHEST_TUBE}

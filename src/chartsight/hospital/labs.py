@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 
@@ -24,6 +25,10 @@ SMALLEST = {TROPONIN: "<0.01", BILIRUBIN: "<0.2", CRP: "<0.3"}  # what is writte
 STORED_AFTER_MINUTES, GAS_STORED_AFTER_MINUTES, STORED_SPREAD = 62.0, 6.0, 0.66  # median of the demo; log-normal
 WEEKEND_DELAY, WEEKEND_LABS = 1.35, 0.8  # factors
 LABS_STREAM = 25  # of the generators: a patient's own baseline
+MEMORY, SHORT_MEMORY = timedelta(days=5), timedelta(hours=10)  # over which a result forgets the one before it
+FLEETING = (*codes.BLOOD_GAS_LABS, GLUCOSE, LACTATE, 50971, 50960, 50970, 51275, 50808)  # what is corrected at once
+TRANSFUSED_BELOW, LEFT_OF_THE_REST = 7.0, 0.4  # g/dl; what is below is mostly made up for
+MOST_PERCENT = 99.0
 
 # Item -> log standard deviation between patients and from day to day, where results are skewed; the others are normal
 # with the item's spread. Chosen so that the quartiles are near the MIMIC-IV demo's.
@@ -60,6 +65,26 @@ URINE_NUMBERS: Mapping[int, tuple[str, ...]] = {
 URINE = {**URINE_WORDS, **URINE_NUMBERS}
 
 
+class Drift:
+    """How the results of one stay wander: near to the last value of the same item, the nearer the sooner after it.
+
+    Without it a patient's haemoglobin would be 10 in the morning, 3 at noon and 9 in the evening.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[int, tuple[datetime, float]] = {}
+
+    def step(self, rng: np.random.Generator, item: int, moment: datetime) -> float:
+        """Where the item is now: standard normal over many stays."""
+        now = float(rng.standard_normal())
+        if item in self.last:
+            before, value = self.last[item]
+            kept = math.exp(-((moment - before) / (SHORT_MEMORY if item in FLEETING else MEMORY)))
+            now = kept * value + math.sqrt(1 - kept**2) * now
+        self.last[item] = (moment, now)
+        return now
+
+
 @dataclass(frozen=True)
 class Draw:
     """One specimen. `hadm_id` is None for an outpatient; `illness` 0 to 1 moves the results."""
@@ -74,25 +99,27 @@ class Draw:
 
 def add_visit_labs(rows: Rows, rng: np.random.Generator, patient: Patient, visit: datetime, provider: str) -> None:
     """Bloods of an outpatient: not at every visit, and seldom all of them."""
+    drift = Drift()
     for items, share in (
         (codes.ELECTROLYTES, 0.75), (codes.BLOOD_COUNT, 0.7), (codes.LIVER, 0.45), (codes.MINERALS, 0.25),
         (codes.DIFFERENTIAL, 0.3), (tuple(URINE), 0.2),
     ):  # fmt: skip
         if rng.random() < share:
-            add_draw(rows, rng, patient, Draw(visit, items, None, provider, None, illness=0.0))
+            add_draw(rows, rng, patient, Draw(visit, items, None, provider, None, illness=0.0), drift)
 
 
 def add_admission_labs(rows: Rows, rng: np.random.Generator, patient: Patient, episode: Episode, provider: str) -> None:
     """Bloods on arrival and in the morning, more often when ill; gases in intensive care; some ordered twice."""
+    drift = Drift()
     draws = sorted(plan_draws(rng, patient, episode), key=lambda draw: draw[0])
     for moment, items, priority in draws:
         if moment >= episode.dischtime:
             continue
         draw = Draw(moment, items, priority, provider, episode.hadm_id, episode.illness_at(moment))
-        add_draw(rows, rng, patient, draw)
+        add_draw(rows, rng, patient, draw, drift)
         again = moment + timedelta(minutes=4)
         if rng.random() < 0.015 and again < episode.dischtime:  # two teams order the same
-            add_draw(rows, rng, patient, Draw(again, items, priority, provider, episode.hadm_id, draw.illness))
+            add_draw(rows, rng, patient, replace(draw, moment=again), drift)
 
 
 def plan_draws(
@@ -152,7 +179,7 @@ def indications(patient: Patient, episode: Episode) -> Iterator[tuple[tuple[int,
     yield tuple(URINE), 0.45
 
 
-def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw) -> None:
+def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw, drift: Drift) -> None:
     """The results of one specimen."""
     specimen = int(rng.integers(0, 10**8))
     is_gas = draw.items[0] in codes.BLOOD_GAS_LABS or LACTATE in draw.items
@@ -164,7 +191,7 @@ def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw)
         if item in URINE:
             result = urine_result(rng, item, draw.illness)
         else:
-            known[item] = draw_value(rng, patient, item, draw.illness, known)
+            known[item] = draw_value(patient, item, draw.illness, known, drift.step(rng, item, draw.moment))
             result = blood_result(rng, item, known[item])
         low, high = reference_range(item, patient)
         test = codes.LAB_ITEMS[item]
@@ -198,11 +225,9 @@ class Result:
     comment: str | None = None
 
 
-def draw_value(
-    rng: np.random.Generator, patient: Patient, item: int, illness: float, known: Mapping[int, float]
-) -> float:
-    """One result before rounding: the patient's own baseline, moved by the illness, with the day's noise."""
-    test, day = codes.LAB_ITEMS[item], float(rng.standard_normal())
+def draw_value(patient: Patient, item: int, illness: float, known: Mapping[int, float], day: float) -> float:
+    """One result before rounding: the patient's own baseline, moved by the illness and by `day`, where it drifted."""
+    test = codes.LAB_ITEMS[item]
     if item == HAEMATOCRIT and HAEMOGLOBIN in known:
         return 3 * known[HAEMOGLOBIN] + 0.4 * day
     if item == RED_CELLS and MCH in known and HAEMOGLOBIN in known:
@@ -214,6 +239,10 @@ def draw_value(
     if item in SKEWED:
         return max(float(value * np.exp(SKEWED[item] * (0.8 * own + 0.5 * day))), 10.0**-test.decimals)
     value += test.spread * (0.75 * own + 0.75 * day) * (1 + 0.4 * illness)
+    if item == HAEMOGLOBIN and value < TRANSFUSED_BELOW:
+        value = TRANSFUSED_BELOW - LEFT_OF_THE_REST * (TRANSFUSED_BELOW - value)
+    if test.unit == "%":
+        value = min(value, MOST_PERCENT)
     return value if item == BASE_EXCESS else max(value, 10.0**-test.decimals)
 
 

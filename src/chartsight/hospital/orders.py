@@ -17,6 +17,7 @@ DOSE_HOURS = {1: (8,), 2: (8, 20), 3: (8, 14, 20), 4: (4, 10, 16, 22)}
 FREQUENCIES = {0: "INFUSION", 1: "DAILY", 2: "BID", 3: "TID", 4: "Q6H"}
 DOSES_WRITTEN = 3  # doses of one order that reach emar; longer courses only repeat them
 ORDERED_AGAIN_A_DAY = 0.16  # how often a drug's order is renewed or changed
+GIVEN_ONCE = ("Influenza Vaccine Quadrivalent",)
 NEEDS_LEAST, NEEDS_MOST = 0.55, 2.6  # factor on the share of ward drugs
 
 
@@ -71,7 +72,8 @@ def add_orders(book: OrderBook, episode: Episode) -> None:
         if book.rng.random() < usual * share and name not in names and codes.DRUGS[name].doses_a_day > 0
     ]
     for name in wanted:
-        for nth in range(1 + int(book.rng.poisson(min(ORDERED_AGAIN_A_DAY * length, 6.0)))):
+        again = int(book.rng.poisson(min(ORDERED_AGAIN_A_DAY * length, 6.0)))
+        for nth in range(1 if name in GIVEN_ONCE else 1 + again):
             add_drug(book, episode, name, delay=float(book.rng.uniform(0.05, 0.9)) if nth else 0.0)
     if not episode.dies:
         add_order(

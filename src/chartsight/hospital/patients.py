@@ -16,7 +16,7 @@ import numpy as np
 from chartsight.hospital import identifiers
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.confounding import choose_view_and_technique, technique_generator
-from chartsight.hospital.courses import COURSES, Course
+from chartsight.hospital.courses import COURSES, REASONS_AFTER, REASONS_WITH, Course
 from chartsight.hospital.difficulty import find_difficulty
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding, Technique
 from chartsight.hospital.lives import FindingLife, Span, Windows, draw_lives, findings_at
@@ -391,11 +391,13 @@ def plan_studies(
     for episode, films in zip(episodes, moments.films, strict=True):
         times.extend((time, episode) for time in film_times(rng, episode, films))
     times.sort(key=lambda each: each[0])
-    studies = []
+    studies: list[Study] = []
     for nth, (time, around) in enumerate(times):
+        found = findings_at(lives, time)
         reason = draw_reason(rng, course, around, is_first=nth == 0)
+        reason = true_reason(reason, course, found, studies[-1].findings if studies else ())
         seed = int(rng.integers(0, 2**31))
-        studies.append(plan_study(config, body, subject_id, nth, time, around, findings_at(lives, time), reason, seed))
+        studies.append(plan_study(config, body, subject_id, nth, time, around, found, reason, seed))
     return tuple(studies)
 
 
@@ -490,6 +492,16 @@ def draw_reason(rng: np.random.Generator, course: Course, episode: Episode | Non
     if episode is None and course.has_admission:
         return "Routine examination." if is_first else "Follow-up examination."
     return str(course.reasons[0] if is_first else rng.choice(course.reasons))
+
+
+def true_reason(
+    reason: str, course: Course, found: tuple[PlantedFinding, ...], before: tuple[PlantedFinding, ...]
+) -> str:
+    """`reason`, or the course's first one that speaks of no tube that is not there."""
+    now, earlier = ({each.attribute for each in findings} for findings in (found, before))
+    untrue = {each for each, tube in REASONS_WITH.items() if tube not in now}
+    untrue |= {each for each, tube in REASONS_AFTER.items() if tube in now or tube not in earlier}
+    return next((each for each in (reason, *course.reasons) if each not in untrue), reason)
 
 
 def pick(rng: np.random.Generator, shares: dict[str, float]) -> str:

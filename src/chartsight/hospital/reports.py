@@ -19,7 +19,7 @@ from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, Study
 from chartsight.hospital.readers import SeenFinding, read_film
-from chartsight.hospital.sites import CONSOLIDATION, DEVICES, propagate
+from chartsight.hospital.sites import CABG, CHEST_PORT, CONSOLIDATION, DEVICES, PACER, VALVE, propagate
 from chartsight.hospital.wordings import (
     COMPARED,
     DEGREES,
@@ -41,6 +41,7 @@ from chartsight.hospital.wordings import (
 REPORT_STREAM, NOISE_STREAM = 2, 3
 JOINTLY = 0.5  # share of reports that deny several findings in one sentence
 MOST_IMPRESSIONS = 4
+IMPLANTS = (CABG, CHEST_PORT, PACER, VALVE)  # stay from one admission to the next
 INFECTIONS = ("pneumonia", "aspiration")
 CHANGE = 0.12  # of severity, that a radiologist would call a change
 CHANGES = {"improved": " It has improved.", "worsened": " It has worsened.", "no change": " It is unchanged."}
@@ -137,7 +138,7 @@ def describe(
     for implied, objects in FINDINGS[attribute].implies(finding):
         text = f"{text[:-1]}, {IMPLIED_CLAUSES.get(implied, f'with {implied}')}."
         said += propagate((implied,), objects)
-    comparison = compare(finding, previous)
+    comparison = compare(study, finding, previous)
     if comparison is not None:
         text += CHANGES[comparison]
     return Sentence(
@@ -227,17 +228,20 @@ def absences(attribute: str) -> tuple[Assertion, ...]:
     return tuple(Assertion(attribute, each, is_present=False) for each in NEGATIONS[attribute].objects)
 
 
-def compare(finding: PlantedFinding, previous: Study | None) -> Comparison | None:
+def compare(study: Study, finding: PlantedFinding, previous: Study | None) -> Comparison | None:
     """Against the same finding in the same place on the film before; None when it is new or there is no such film.
 
-    A device does not grow: it is unchanged while its tip stays in place.
+    A device does not grow: it is unchanged while its tip stays in place. A tube of another admission is another tube.
     """
     if finding.attribute not in COMPARED and finding.attribute not in DEVICES:
         return None
-    for before in previous.findings if previous is not None else ():
+    if previous is None:
+        return None
+    for before in previous.findings:
         if (before.attribute, before.objects) == (finding.attribute, finding.objects):
             if finding.attribute in DEVICES:
-                return "no change"
+                is_same = finding.attribute in IMPLANTS or study.hadm_id == previous.hadm_id
+                return "no change" if is_same else None
             change = finding.severity - before.severity
             return "worsened" if change > CHANGE else "improved" if change < -CHANGE else "no change"
     return None
