@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from chartsight.starters.reference import (
     read_card,
 )
 from chartsight.starters.reference_films import (
+    DRAWN_BY,
     EXCLUSIONS,
     DrawnFilms,
     FilmPlan,
@@ -31,6 +33,7 @@ from chartsight.starters.reference_films import (
 )
 from chartsight.starters.reference_films import draw_plan as draw
 
+HOSPITAL = Path(reference_films.chartsight.hospital.__file__).parent
 TINY = FilmPlan(films=24, seed=5, drawn_px=64, size_px=64, findings_a_film=8)
 LESSON = Lesson(steps=4, films_per_step=8, save_every=2, widths=(8, 8, 16, 16), blocks=(0, 0, 0, 0), shift_px=2)
 
@@ -171,6 +174,20 @@ def test_another_renderer_means_another_lesson(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(reference_films, "renderer_digest", lambda: "another")
     make_reference(tmp_path, replace(LESSON, steps=1), plans, workers=1, quiet=True)
     assert len(list(tmp_path.glob("state-*.pt"))) == 2 and len(list((tmp_path / "films").iterdir())) == 6
+
+
+def test_the_renderer_s_digest_knows_every_module_that_draws() -> None:
+    """Everything of the hospital that `render` imports, directly or by way of others."""
+    reached, waiting = set(), ["render", "lateral/render"]
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        for path in (HOSPITAL / f"{module}.py", HOSPITAL / module / "__init__.py"):
+            text = path.read_text("utf-8") if path.is_file() else ""
+            found = {each.replace(".", "/") for each in re.findall(r"from chartsight\.hospital\.([\w.]+) import", text)}
+            waiting += found - reached - set(waiting)
+    assert {"skeleton", "layers", "findings/zones", "lateral/tissue"} <= reached
+    assert not {each for each in reached if each.split("/")[0] not in {*DRAWN_BY, "findings", "lateral"}}
 
 
 @pytest.mark.parametrize("spoilt", ["nothing", "card", "weights"])

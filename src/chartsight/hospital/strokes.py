@@ -87,24 +87,42 @@ def add_lines(plane: Plane, grid: Grid, x: Plane, y: Plane, weight: Plane, half_
     if not inside.any():
         return
     column, row, weight = column[inside], row[inside], weight[inside]
-    left, top = column.astype(np.int32), row.astype(np.int32)
-    right_share, low_share = column - left, row - top
     # Only the part of the film that the lines cross is smoothed.
     margin = int(2.5 * sigma_px + 0.5) + 1
-    first_column, last_column = max(int(left.min()) - margin, 0), min(int(left.max()) + margin + 2, size)
-    first_row, last_row = max(int(top.min()) - margin, 0), min(int(top.max()) + margin + 2, size)
-    wide, high = last_column - first_column, last_row - first_row
-    corner = (top - first_row) * wide + left - first_column
+    first_column, last_column = max(int(column.min()) - margin, 0), min(int(column.max()) + margin + 2, size)
+    first_row, last_row = max(int(row.min()) - margin, 0), min(int(row.max()) + margin + 2, size)
+    shape = (last_row - first_row, last_column - first_column)
+    plane[first_row:last_row, first_column:last_column] += spread_points(
+        column - first_column, row - first_row, weight, shape, sigma_px, size
+    )
+
+
+def spread_points(
+    column: Plane, row: Plane, weight: Plane, shape: tuple[int, int], sigma_px: float, size_px: int
+) -> Plane:
+    """Points dense along lines, each spread to a Gaussian: float32 of `shape`.
+
+    Args:
+        column: [P], in pixels of the result, 0 to its width less one.
+        row: [P], likewise.
+        weight: float32 [P], depth times length of line that the point stands for; lengths are fractions of the film.
+        shape: Height and width of the result.
+        sigma_px: Standard deviation of the stroke.
+        size_px: Side of the film.
+    """
+    high, wide = shape
+    left, top = column.astype(np.int32), row.astype(np.int32)
+    right_share, low_share = column - left, row - top
+    corner = top * wide + left
     index = np.concatenate((corner, corner + 1, corner + wide, corner + wide + 1))
     share = np.concatenate((
         (1 - right_share) * (1 - low_share), right_share * (1 - low_share),
         (1 - right_share) * low_share, right_share * low_share,
     )) * np.tile(weight, 4)  # fmt: skip
-    ink = as_plane(np.bincount(index, share, wide * high)).reshape(high, wide)
+    drops = as_plane(np.bincount(index, share, high * wide)).reshape(high, wide)
     # A line of unit weight a length has depth 1 in its middle after the blur.
-    ink *= np.float32(size * sigma_px * np.sqrt(2 * np.pi))
-    ink = ndimage.gaussian_filter(ink, sigma_px, truncate=2.5, mode="constant")
-    plane[first_row:last_row, first_column:last_column] += ink
+    drops *= np.float32(size_px * sigma_px * np.sqrt(2 * np.pi))
+    return as_plane(ndimage.gaussian_filter(drops, sigma_px, truncate=2.5, mode="constant"))
 
 
 def along(x: Plane, y: Plane, step: float = 0.002) -> tuple[Plane, Plane, Plane]:

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from chartsight.hospital.anatomy import Anatomy, Hemithorax
 from chartsight.hospital.findings.drawing import Extent
-from chartsight.hospital.strokes import Plane, along, as_plane, smooth_curve
+from chartsight.hospital.strokes import Plane, along, as_plane, smooth_curve, spread_points
 from chartsight.hospital.tissue import Layers
 
 LATTICE = 64  # points of a texture's lattice on each axis; it repeats beyond them
@@ -186,18 +185,7 @@ def ink(space: Airspace, x: Plane, y: Plane, weight: Plane, half_width: float) -
     row = y * size - np.float32(0.5 + space.at[0].start)
     inside = (column >= 0) & (column < wide - 1) & (row >= 0) & (row < high - 1)
     column, row, weight = column[inside], row[inside], weight[inside]
-    left, top = column.astype(np.int32), row.astype(np.int32)
-    right_share, low_share = column - left, row - top
-    corner = top * wide + left
-    index = np.concatenate((corner, corner + 1, corner + wide, corner + wide + 1))
-    share = np.concatenate((
-        (1 - right_share) * (1 - low_share), right_share * (1 - low_share),
-        (1 - right_share) * low_share, right_share * low_share,
-    )) * np.tile(weight, 4)  # fmt: skip
-    drops = as_plane(np.bincount(index, share, high * wide)).reshape(high, wide)
-    sigma_px = max(half_width * size, 0.45)
-    drops *= np.float32(size * sigma_px * np.sqrt(2 * np.pi))
-    return as_plane(ndimage.gaussian_filter(drops, sigma_px, truncate=2.5, mode="constant"))
+    return spread_points(column, row, weight, space.depth.shape, max(half_width * size, 0.45), size)
 
 
 def drawn_curve(

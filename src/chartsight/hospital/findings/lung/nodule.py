@@ -57,6 +57,30 @@ def some_ball(rng: np.random.Generator) -> Ball:
     )  # fmt: skip
 
 
+def some_nodule(severity: float, rng: np.random.Generator) -> tuple[float, Ball]:
+    """Radius (a fraction of the film) and shape of a nodule or mass, the same from the front and from the side."""
+    return (0.016 + 0.044 * severity**1.3) * rng.uniform(0.85, 1.25), some_ball(rng)
+
+
+def some_metastasis(severity: float, rng: np.random.Generator) -> tuple[float, Ball]:
+    """Of one among several: many sizes, round, smooth."""
+    radius = (0.010 + 0.020 * severity) * float(np.exp(rng.normal(0.1, 0.35)))
+    return radius, Ball(rng.uniform(0.85, 1.0), rng.uniform(0, math.pi), 0.03, rng.uniform(0, 6), 0.2, 0)
+
+
+def some_grain(severity: float, rng: np.random.Generator) -> tuple[float, Ball]:
+    """Of a nodule of chalk."""
+    radius = (0.0075 + 0.0105 * severity) * rng.uniform(0.85, 1.2)
+    return radius, Ball(rng.uniform(0.75, 1.0), rng.uniform(0, math.pi), 0.10, rng.uniform(0, 6), 0.12, 0)
+
+
+def some_zone(first: int, number: int, rng: np.random.Generator) -> tuple[int, str]:
+    """Side and zone of the nodule `number` of several; more on the side `first`, more below."""
+    side = first if number % 5 in (0, 2, 3) else -first
+    zone = ("lower", "mid", "lower", "upper")[int(rng.integers(4))]
+    return side, f"{'left' if side > 0 else 'right'} {zone} lung zone"
+
+
 def ball_share(space: Airspace, ball: Ball, x: float, y: float, radius: float) -> Plane:
     """Depth of a nodule of unit density, 0 to 1, [h, w]."""
     u, v = space.x - np.float32(x), space.y - np.float32(y)
@@ -103,7 +127,7 @@ def draw_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng: 
     """From a faint nodule of half a rib space (severity near 0) to a mass (1)."""
     severity, side = planted.severity, side_of(planted)
     x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.9)
-    radius, ball = (0.016 + 0.044 * severity**1.3) * rng.uniform(0.85, 1.25), some_ball(rng)
+    radius, ball = some_nodule(severity, rng)
     space = around(layers, anatomy, side, x, y, 2.1 * radius)
     body = ball_share(space, ball, x, y, radius)
     share = np.maximum(body, np.float32(0.6) * spiculations(anatomy, space, ball, x, y, radius, rng))
@@ -117,12 +141,9 @@ def draw_nodules(layers: Layers, anatomy: Anatomy, planted: PlantedFinding, rng:
     severity, first = planted.severity, side_of(planted)
     drawn = []
     for number in range(3 + round(10 * severity)):
-        side = first if number % 5 in (0, 2, 3) else -first
-        zone = ("lower", "mid", "lower", "upper")[int(rng.integers(4))]
-        x, y = point_in_zone(anatomy, f"{'left' if side > 0 else 'right'} {zone} lung zone", rng, spread=1.0)
-        # Metastases: many sizes, round, smooth.
-        radius = (0.010 + 0.020 * severity) * float(np.exp(rng.normal(0.1, 0.35)))
-        ball = Ball(rng.uniform(0.85, 1.0), rng.uniform(0, math.pi), 0.03, rng.uniform(0, 6), 0.2, 0)
+        side, zone = some_zone(first, number, rng)
+        x, y = point_in_zone(anatomy, zone, rng, spread=1.0)
+        radius, ball = some_metastasis(severity, rng)
         space = around(layers, anatomy, side, x, y, 1.3 * radius)
         share = ball_share(space, ball, x, y, radius)
         fill(layers, space, as_plane(share * np.float32(strength(severity, 0.75, 0.12) * rng.uniform(0.8, 1.1))))
@@ -134,8 +155,7 @@ def draw_calcified_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFind
     """A small sharp nodule of chalk, denser than the rib beside it; from a grain (severity near 0) to a marble (1)."""
     severity, side = planted.severity, side_of(planted)
     x, y = point_in_zone(anatomy, planted.objects[0], rng, spread=0.9)
-    radius = (0.0075 + 0.0105 * severity) * rng.uniform(0.85, 1.2)
-    ball = Ball(rng.uniform(0.75, 1.0), rng.uniform(0, math.pi), 0.10, rng.uniform(0, 6), 0.12, 0)
+    radius, ball = some_grain(severity, rng)
     speckle = rng.uniform(0.0, 0.35)
     space = around(layers, anatomy, side, x, y, 1.5 * radius)
     share = ball_share(space, ball, x, y, radius) * (space.depth > 0)

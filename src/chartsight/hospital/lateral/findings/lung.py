@@ -19,7 +19,13 @@ from chartsight.hospital.findings.lung.airspace import (
     texture,
     thin_vessels,
 )
-from chartsight.hospital.findings.lung.nodule import Ball, ball_share, some_ball
+from chartsight.hospital.findings.lung.nodule import (
+    ball_share,
+    some_grain,
+    some_metastasis,
+    some_nodule,
+    some_zone,
+)
 from chartsight.hospital.lateral.anatomy import LateralAnatomy
 from chartsight.hospital.lateral.findings.lobes import (
     behind_fissure,
@@ -39,7 +45,7 @@ def draw_nodule(layers: Layers, anatomy: LateralAnatomy, planted: PlantedFinding
     """The same nodule as on the frontal film, at the same height."""
     severity, side = planted.severity, side_of(planted)
     x, y, _ = point_in_depth(anatomy, planted.objects[0], rng, spread=0.9)
-    radius, ball = (0.016 + 0.044 * severity**1.3) * rng.uniform(0.85, 1.25), some_ball(rng)
+    radius, ball = some_nodule(severity, rng)
     space = part_of_lung(
         layers, anatomy, side, (x - 1.6 * radius, y - 1.6 * radius, x + 1.6 * radius, y + 1.6 * radius)
     )
@@ -53,12 +59,10 @@ def draw_nodules(layers: Layers, anatomy: LateralAnatomy, planted: PlantedFindin
     severity, first = planted.severity, side_of(planted)
     drawn = []
     for number in range(3 + round(10 * severity)):
-        side = first if number % 5 in (0, 2, 3) else -first
-        zone = ("lower", "mid", "lower", "upper")[int(rng.integers(4))]
-        x, y, _ = point_in_depth(anatomy, f"{'left' if side > 0 else 'right'} {zone} lung zone", rng, spread=1.0)
+        side, zone = some_zone(first, number, rng)
+        x, y, _ = point_in_depth(anatomy, zone, rng, spread=1.0)
         x += float(rng.normal(0, 0.05))
-        radius = (0.010 + 0.020 * severity) * float(np.exp(rng.normal(0.1, 0.35)))
-        ball = Ball(rng.uniform(0.85, 1.0), rng.uniform(0, math.pi), 0.03, rng.uniform(0, 6), 0.2, 0)
+        radius, ball = some_metastasis(severity, rng)
         reach = 1.3 * radius
         space = part_of_lung(layers, anatomy, side, (x - reach, y - reach, x + reach, y + reach))
         share = ball_share(space, ball, x, y, radius)
@@ -73,8 +77,7 @@ def draw_calcified_nodule(
     """A small sharp nodule of chalk."""
     severity, side = planted.severity, side_of(planted)
     x, y, _ = point_in_depth(anatomy, planted.objects[0], rng, spread=0.9)
-    radius = (0.0075 + 0.0105 * severity) * rng.uniform(0.85, 1.2)
-    ball = Ball(rng.uniform(0.75, 1.0), rng.uniform(0, math.pi), 0.10, rng.uniform(0, 6), 0.12, 0)
+    radius, ball = some_grain(severity, rng)
     reach = 1.5 * radius
     space = part_of_lung(layers, anatomy, side, (x - reach, y - reach, x + reach, y + reach))
     share = ball_share(space, ball, x, y, radius) * (space.depth > 0)
