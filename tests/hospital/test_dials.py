@@ -9,7 +9,7 @@ import pytest
 
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.cxr import Reading, label_row, study_labels
-from chartsight.hospital.difficulty import DIFFICULTIES, FAINT
+from chartsight.hospital.difficulty import DIFFICULTIES, FAINT, VISIBILITY
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.imagenome import attribute_rows
 from chartsight.hospital.patients import Patient, plan_patients
@@ -131,9 +131,14 @@ def test_the_harder_the_fainter() -> None:
 
 
 @pytest.mark.parametrize("name", DIFFICULTIES)
-def test_drawn_severities_rise_with_the_course_and_stay_drawable(name: str) -> None:
-    drawn = [DIFFICULTIES[name].drawn_severity(severity) for severity in np.linspace(0, 1, 21)]
-    assert drawn == sorted(drawn) and drawn[0] >= 0.1 and drawn[-1] == 1.0
+@pytest.mark.parametrize("attribute", sorted(FINDINGS))
+def test_drawn_severities_rise_with_the_course_and_stay_drawable(name: str, attribute: str) -> None:
+    drawn = [DIFFICULTIES[name].drawn_severity(attribute, severity) for severity in np.linspace(0, 1, 21)]
+    assert drawn == sorted(drawn) and 0 < drawn[0] < 0.8 < drawn[-1] + 0.01 <= 1.01
+
+
+def test_every_visibility_is_of_a_finding() -> None:
+    assert set(VISIBILITY) <= set(FINDINGS)
 
 
 def test_prevalence_moves_its_finding_alone(patients: list[Patient]) -> None:
