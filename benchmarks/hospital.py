@@ -31,6 +31,7 @@ from chartsight.exits import run_alone
 from chartsight.figures import Figure, Section, Stopwatch, render_section, show_figures
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.hospital.build import FILMS_A_TASK, FilmTask, draw_films, film_tasks
+from chartsight.hospital.config import LARGEST_HOSPITAL
 from chartsight.hospital.patients import iterate_patients
 from chartsight.hospital.processes import usable_cores
 from chartsight.progress import track
@@ -99,7 +100,7 @@ def kind_of(task: FilmTask) -> str:
 def tasks_by_kind(folder: Path, sizes: Sizes, films: int) -> dict[str, list[FilmTask]]:
     """The first `films` films of each kind that the patients of a hospital ask for."""
     kinds: dict[str, list[FilmTask]] = {"frontal, nothing found": [], "frontal, with findings": [], "lateral": []}
-    config = HospitalConfig(patients=100 * films, seed=SEED, film_size_px=sizes.film_px)
+    config = HospitalConfig(patients=LARGEST_HOSPITAL, seed=SEED, film_size_px=sizes.film_px)  # as many as it takes
     for patient in iterate_patients(config):
         for task in film_tasks(patient, folder, config):
             kinds[kind_of(task)].append(task)
