@@ -13,7 +13,7 @@ from chartsight import schema
 from chartsight.errors import ChartsightError
 from chartsight.hospital.anatomy import build_anatomy, object_boxes
 from chartsight.hospital.artefacts import ARTEFACTS, paint_artefacts
-from chartsight.hospital.film_request import Body, FilmRequest, Technique
+from chartsight.hospital.film_request import Body, FilmRequest, FindingMark, PlantedFinding, Technique
 from chartsight.hospital.frame import choose_frame, lettering
 from chartsight.hospital.render import render_film
 from chartsight.hospital.strokes import Grid
@@ -217,3 +217,23 @@ def test_a_technique_that_no_film_has_is_refused(changes: dict[str, object]) -> 
     with pytest.raises(ChartsightError) as refused:
         render_film(request(**changes))  # type: ignore[arg-type]
     assert refused.value.expected
+
+
+SHOULDER = PlantedFinding("shoulder osteoarthritis", ("left shoulder",), 0.8)
+
+
+def test_what_lies_under_the_border_is_not_claimed_to_be_seen() -> None:
+    """The widest border of a request hides some shoulders, that of a hospital none."""
+    marks = {padding: [shoulder_under(padding, seed) for seed in range(20)] for padding in (0.12, 0.3)}
+    assert all(mark is not None for mark in marks[0.12])
+    assert 0 < sum(mark is None for mark in marks[0.3]) < 20
+
+
+def shoulder_under(padding: float, seed: int) -> FindingMark | None:
+    """The mark of an arthritis of the shoulder; none of its pixels has the border's grey."""
+    body = Body("M", 70, 0.9, seed)
+    technique = Technique(padding=padding, padding_grey=0.0, exposure=0.0)
+    film = render_film(FilmRequest(body, "PA", (SHOULDER,), "harbour", 96, seed, technique))
+    mark = film.marks[0]
+    assert mark is None or film.pixels[mark.mask].min() > 3
+    return mark

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from chartsight.hospital.film_request import FilmRequest
-from chartsight.hospital.frame import burn_in, choose_frame
+from chartsight.hospital.frame import Frame, burn_in, choose_frame
 from chartsight.hospital.strokes import Plane, as_plane, stretch
 from chartsight.hospital.styles import Style
 from chartsight.hospital.tissue import Layers
@@ -61,10 +61,15 @@ def expose(
     if style.equalisation:
         tone += np.float32(style.equalisation) * (np.float32(0.55) - spread(tone, 3.0))
     grey = tone * np.float32(WHITE)
-    frame = choose_frame(technique, style, request.view, np.random.default_rng([FRAME_STREAM, request.seed]))
-    burn_in(grey, frame)
+    burn_in(grey, frame_of(request, style))
     levels: NDArray[np.uint16] = (np.clip(grey, 0, 1) * np.float32(65535)).astype(np.uint16)
     return levels if request.bits == 16 else (levels >> 8).astype(np.uint8)
+
+
+def frame_of(request: FilmRequest, style: Style) -> Frame:
+    """What stands around the patient on this film."""
+    rng = np.random.default_rng([FRAME_STREAM, request.seed])
+    return choose_frame(request.technique, style, request.view, rng)
 
 
 def detected(layers: Layers, anatomy: Patient, style: Style, request: FilmRequest) -> Plane:

@@ -99,7 +99,7 @@ class FindingMark:
 
     Args:
         box: Around the mask.
-        mask: bool [size_px, size_px], the pixels that a reader would outline.
+        mask: bool [size_px, size_px], the pixels that a reader would outline; none lies under the film's border.
         tip: Where a tube or line ends, in pixels; None for everything else.
     """
 
@@ -116,7 +116,8 @@ class Film:
         pixels: uint8 or uint16 [size_px, size_px]; bone bright, air dark (MONOCHROME2). On a frontal film the patient's
             right is on the left side.
         boxes: For every one of the 36 `schema.OBJECTS` that the view shows, its box; all of them on a frontal film.
-        marks: One a planted finding, in the order of the request; None where the view does not show it.
+        marks: One a planted finding, in the order of the request; None where the view does not show it
+            or the border hides most of it.
         ct_ratio: Heart width over thorax width; 0 on a lateral film.
         mt_ratio: Upper mediastinum width over thorax width; 0 on a lateral film.
     """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from chartsight.hospital.film_request import Technique, View
@@ -139,6 +141,20 @@ def burn_in(grey: Plane, frame: Frame) -> None:
 
 def cover(grey: Plane, grid: Grid, border: Border) -> None:
     """Lay the strips over the film; where a pixel is half covered it is half as grey."""
+    for share in strips(grid, border):
+        grey += share * (np.float32(border.grey) - grey)
+
+
+def hidden(grid: Grid, border: Border) -> NDArray[np.bool_]:
+    """bool [N, N], the pixels that the strips cover by half or more: what lies there is not on the film."""
+    under = np.zeros((grid.size_px, grid.size_px), np.bool_)
+    for share in strips(grid, border):
+        under |= share >= 0.5
+    return under
+
+
+def strips(grid: Grid, border: Border) -> Iterator[Plane]:
+    """Each strip that there is: how much of every pixel it covers, float32 [N, N]."""
     size = np.float32(grid.size_px)
     lean_x, lean_y = (
         (grid.y - np.float32(0.5)) * np.float32(border.slope),
@@ -149,8 +165,7 @@ def cover(grey: Plane, grid: Grid, border: Border) -> None:
         (border.top, grid.y + lean_y), (border.bottom, 1 - grid.y - lean_y),
     ):  # fmt: skip
         if width > 0:
-            share = np.clip((np.float32(width) - distance) * size + np.float32(0.5), 0, 1)
-            grey += share * (np.float32(border.grey) - grey)
+            yield np.clip((np.float32(width) - distance) * size + np.float32(0.5), 0, 1)
 
 
 def burn_stamp(grey: Plane, grid: Grid, stamp: Stamp) -> None:

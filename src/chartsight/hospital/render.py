@@ -5,14 +5,15 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.hospital.anatomy import build_anatomy, object_boxes
 from chartsight.hospital.artefacts import paint_artefacts
-from chartsight.hospital.exposure import expose
+from chartsight.hospital.exposure import expose, frame_of
 from chartsight.hospital.film_request import Box, Film, FilmRequest, FindingMark, PlantedFinding, Technique
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.findings.drawing import DrawingError, Drawn
-from chartsight.hospital.frame import DOTS
+from chartsight.hospital.frame import DOTS, hidden
 from chartsight.hospital.strokes import Grid
 from chartsight.hospital.styles import find_style
 from chartsight.hospital.tissue import paint_chest
@@ -46,8 +47,9 @@ def render_film(request: FilmRequest) -> Film:
     for planted in request.findings:
         anatomy = FINDINGS[planted.attribute].reshape(anatomy, planted)
     layers = paint_chest(anatomy, Grid(request.size_px))
+    under = hidden(layers.grid, frame_of(request, style).border)
     marks = [
-        mark_of(FINDINGS[planted.attribute].draw(layers, anatomy, planted, finding_generator(request, planted)))
+        mark_of(FINDINGS[planted.attribute].draw(layers, anatomy, planted, finding_generator(request, planted)), under)
         for planted in request.findings
     ]
     paint_artefacts(anatomy, layers, request)
@@ -109,12 +111,18 @@ def finding_generator(request: FilmRequest, planted: PlantedFinding) -> np.rando
     return np.random.default_rng([FINDING_STREAM, request.body.seed, name])
 
 
-def mark_of(drawn: Drawn) -> FindingMark:
-    """The finding's pixels with the box around them, and its tip in pixels."""
-    rows, columns = np.flatnonzero(drawn.extent.any(1)), np.flatnonzero(drawn.extent.any(0))
+def mark_of(drawn: Drawn, under: NDArray[np.bool_]) -> FindingMark | None:
+    """The finding's pixels that the film shows, the box around them, and its tip in pixels.
+
+    None when more of the finding lies `under` the film's border (bool [N, N]) than beside it: nobody can see it there.
+    """
+    mask = drawn.extent & ~under
+    if 2 * mask.sum() < drawn.extent.sum():
+        return None
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
-    size = drawn.extent.shape[0]
-    return FindingMark(box, drawn.extent, None if drawn.tip is None else (drawn.tip[0] * size, drawn.tip[1] * size))
+    size = mask.shape[0]
+    return FindingMark(box, mask, None if drawn.tip is None else (drawn.tip[0] * size, drawn.tip[1] * size))
 
 
 def in_pixels(box: Box, size_px: int) -> Box:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chartsight.hospital.anatomy import build_anatomy
-from chartsight.hospital.exposure import expose
+from chartsight.hospital.exposure import expose, frame_of
 from chartsight.hospital.film_request import Film, FilmRequest, FindingMark, PlantedFinding
 from chartsight.hospital.findings import FINDINGS
+from chartsight.hospital.frame import hidden
 from chartsight.hospital.lateral.anatomy import LateralAnatomy, build_lateral_anatomy, lateral_boxes
 from chartsight.hospital.lateral.artefacts import paint_lateral_artefacts
 from chartsight.hospital.lateral.findings import LATERAL_FINDINGS
@@ -32,7 +36,8 @@ def render_lateral(request: FilmRequest) -> Film:
         frontal = FINDINGS[planted.attribute].reshape(frontal, planted)
     anatomy = build_lateral_anatomy(frontal, request.body, request.seed)
     layers = paint_lateral_chest(anatomy, Grid(request.size_px))
-    marks = [draw_finding(layers, anatomy, planted, request) for planted in request.findings]
+    under = hidden(layers.grid, frame_of(request, style).border)
+    marks = [draw_finding(layers, anatomy, planted, request, under) for planted in request.findings]
     paint_lateral_artefacts(anatomy, layers, request)
     pixels = expose(layers, frontal, style, request)
     boxes = {name: in_pixels(box, request.size_px) for name, box in lateral_boxes(anatomy).items()}
@@ -40,9 +45,13 @@ def render_lateral(request: FilmRequest) -> Film:
 
 
 def draw_finding(
-    layers: Layers, anatomy: LateralAnatomy, planted: PlantedFinding, request: FilmRequest
+    layers: Layers,
+    anatomy: LateralAnatomy,
+    planted: PlantedFinding,
+    request: FilmRequest,
+    under: NDArray[np.bool_],
 ) -> FindingMark | None:
-    """Add a finding to the layers; None when it is not seen from the side."""
+    """Add a finding to the layers; None when it is not seen from the side, or lies `under` the border."""
     drawing = LATERAL_FINDINGS[planted.attribute]
     drawn = None if drawing is None else drawing.draw(layers, anatomy, planted, finding_generator(request, planted))
-    return None if drawn is None else mark_of(drawn)
+    return None if drawn is None else mark_of(drawn, under)
