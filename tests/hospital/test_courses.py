@@ -19,7 +19,12 @@ def test_a_course_uses_known_codes_only(name: str) -> None:
     course = COURSES[name]
     for pair in (*course.diagnoses, *course.comorbidities, *(each.pair for each in icd.CODED_FINDINGS.values())):
         assert all((code, version) in icd.DIAGNOSIS_TITLES for code, version in zip(pair, (9, 10), strict=True))
-    for pair in (*course.procedures, icd.VENTILATION_CODES, *(each.pair for each in icd.CODED_DEVICES.values())):
+    for pair in (
+        *course.procedures,
+        icd.SHORT_VENTILATION_CODES,
+        icd.VENTILATION_CODES,
+        *(each.pair for each in icd.CODED_DEVICES.values()),
+    ):
         assert all((code, version) in icd.PROCEDURE_TITLES for code, version in zip(pair, (9, 10), strict=True))
     assert set(course.drugs) <= set(codes.DRUGS)
     assert set(course.labs) <= set(codes.LAB_ITEMS)

@@ -1,4 +1,4 @@
-"""Truth, report and labels of a hospital whose dials are all 0: each says what the others say, neither more nor less."""
+"""Truth, report and labels of a hospital whose dials are all 0: each says what the others say."""
 
 from __future__ import annotations
 

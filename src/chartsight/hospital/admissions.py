@@ -22,7 +22,7 @@ POUNDS, INCHES = 2.20462, 0.393701
 REMEMBERED = 0.85  # probability that a coder writes down what the patient brought along
 MOST_DIAGNOSES = 39  # as in MIMIC-IV
 MISTYPED = 0.01  # share of short stays that end before they begin, as a few of MIMIC-IV do
-LONG_VENTILATION = timedelta(hours=96)
+SHORT_VENTILATION, LONG_VENTILATION = timedelta(hours=24), timedelta(hours=96)
 DIAGNOSES_STREAM = 24
 
 
@@ -184,11 +184,18 @@ def draw_procedures(rng: np.random.Generator, patient: Patient, episode: Episode
             done.append((habit.pair, life.start))
     if episode.ventilation is not None:
         start, end = episode.ventilation
-        done.append((icd.VENTILATION_CODES if end - start < LONG_VENTILATION else icd.LONG_VENTILATION_CODES, start))
+        done.append((ventilation_codes(end - start), start))
     if rng.random() < 0.25 * episode.severity:
         done.append((icd.TRANSFUSION_CODES, episode.admittime + 0.4 * (episode.dischtime - episode.admittime)))
     first, last = episode.admittime.date(), episode.dischtime.date()
     return [(pair, min(max(time.date(), first), last)) for pair, time in done]
+
+
+def ventilation_codes(length: timedelta) -> tuple[str, str]:
+    """ICD-9 and ICD-10 of ventilation for so long; ICD-9 knows no day of its own."""
+    if length < SHORT_VENTILATION:
+        return icd.SHORT_VENTILATION_CODES
+    return icd.VENTILATION_CODES if length < LONG_VENTILATION else icd.LONG_VENTILATION_CODES
 
 
 def add_visit(rows: Rows, rng: np.random.Generator, patient: Patient, time: datetime) -> None:

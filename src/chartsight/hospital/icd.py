@@ -255,9 +255,11 @@ PROCEDURE_TITLES: Mapping[tuple[str, int], str] = {
     ("30233N1", 10): "Transfusion of Nonautologous Red Blood Cells into Peripheral Vein, Percutaneous Approach",
     ("5A02210", 10): "Assistance with Cardiac Output using Balloon Pump, Continuous",
     ("5A1221Z", 10): "Performance of Cardiac Output, Continuous",
+    ("5A1935Z", 10): "Respiratory Ventilation, Less than 24 Consecutive Hours",
     ("5A1945Z", 10): "Respiratory Ventilation, 24-96 Consecutive Hours",
     ("5A1955Z", 10): "Respiratory Ventilation, Greater than 96 Consecutive Hours",
 }
+SHORT_VENTILATION_CODES = ("9671", "5A1935Z")
 VENTILATION_CODES, LONG_VENTILATION_CODES = ("9671", "5A1945Z"), ("9672", "5A1955Z")
 TRANSFUSION_CODES, PORT_CODES = ("9904", "30233N1"), ("8607", "0JH60XZ")
 

@@ -50,10 +50,10 @@ def truth_rows(reading: Reading, films: Mapping[str, Film], style: str) -> Itera
     """The rows of a study's films: one a (film, finding, object), and one with null finding for a film without any.
 
     `finding` numbers the planted findings of a study from 0, the same on both of its films. Its box x1 to y2 and its
-    tip are in pixels of the film, null where the view does not show it or the film's border hides most of it. `is_derived` marks what follows from it (a
-    broader attribute, a larger object), `is_implied` what is true with it by definition (a large effusion blunts the
-    angle); that has no box of its own. `ct_ratio` and `mt_ratio` are the widths of heart and upper mediastinum over
-    that of the thorax, null on a lateral film.
+    tip are in pixels of the film, null where the view does not show it or the film's border hides most of it.
+    `is_derived` marks what follows from it (a broader attribute, a larger object), `is_implied` what is true with it by
+    definition (a large effusion blunts the angle); that has no box of its own. `ct_ratio` and `mt_ratio` are the widths
+    of heart and upper mediastinum over that of the thorax, null on a lateral film.
     """
     patient, study = reading.patient, reading.study
     for dicom_id, view in study_films(study):
