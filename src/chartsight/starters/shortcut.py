@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ from rich.table import Table
 from chartsight.evaluation.areas import AreaDraws, interval_of
 from chartsight.evaluation.intervals import ClusterBootstrap, Interval
 from chartsight.exits import run_alone
+from chartsight.figures import Section, describe_machine
 from chartsight.hospital.confounding import choose_view_and_technique
 from chartsight.hospital.difficulty import find_difficulty
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding
@@ -37,6 +39,7 @@ from chartsight.starters.reference_films import DrawnFilms
 
 STREAM = 67
 DIALS = (1.0, 0.0, -1.0)
+SECTION = Section("shortcut")
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class ShortcutPlan:
     """
 
     attribute: str = "consolidation"
-    learn: int = 4_000
-    test: int = 1_500
-    size_px: int = 96
-    steps: int = 800
+    learn: int = 2_000
+    test: int = 1_000
+    size_px: int = 64
+    steps: int = 600
     pull: float = 6.0
     difficulty: str = "standard"
     style: str = "harbour"
@@ -204,12 +207,20 @@ def study(
     steps: Annotated[int, typer.Option(help="Optimiser steps of each network.")] = ShortcutPlan.steps,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    write: Annotated[Path | None, typer.Option(help="A page with the markers, such as docs/hospital.md.")] = None,
 ) -> None:
     """Teach three networks, and show which of them has learned the habit."""
+    if write is not None:
+        SECTION.split(write)  # a page without markers is found before the work
     plan = replace(ShortcutPlan(), attribute=attribute, learn=films, steps=steps)
     exams = run_study(plan, work, quiet=quiet or as_json)
     figures: dict[str, Any] = {"plan": asdict(plan), "exams": [asdict(each) for each in exams]}
     write_json(work / "shortcut.json", figures)
+    if write is not None:
+        command = f"python -m chartsight.starters.shortcut {work}"
+        SECTION.write(
+            write, f"`{command}` on {datetime.now(UTC):%Y-%m-%d}: {describe_machine()}.\n\n{as_markdown(exams)}"
+        )
     if as_json:
         print(json.dumps(figures, indent=2))
         return
