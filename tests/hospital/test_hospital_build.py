@@ -14,6 +14,7 @@ from PIL import Image
 
 from chartsight.errors import OutputError, RecipeError
 from chartsight.hospital import HospitalConfig, build_hospital
+from chartsight.hospital.difficulty import FAINTEST_DRAWN
 from chartsight.hospital.masks import read_mask
 from chartsight.imaging.pixels import read_film
 from chartsight.records import RecordSources, build_record
@@ -76,7 +77,7 @@ def test_the_truth_has_a_row_for_every_film(tiny: Path) -> None:
         assert is_lateral == (row["ct_ratio"] is None)
         assert is_lateral or (0.2 < row["ct_ratio"] < 0.9 and 0.05 < row["mt_ratio"] < 0.7)
         if row["attribute"] is not None:
-            assert 0.1 <= row["severity"] <= 1
+            assert FAINTEST_DRAWN <= row["severity"] <= 1
             assert row["x1"] is None if row["is_implied"] else is_lateral or row["x1"] is not None
             assert row["x1"] is None or (row["x1"] < row["x2"] and row["y1"] < row["y2"])
 

@@ -10,6 +10,7 @@ import pytest
 from chartsight.errors import RecipeError
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.courses import REASONS_AFTER, REASONS_WITH
+from chartsight.hospital.difficulty import FAINTEST_DRAWN
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, plan_patients
 from chartsight.hospital.reports import IMPLANTS, compare
@@ -39,7 +40,7 @@ def test_findings_are_neither_rare_nor_everywhere(patients: list[Patient]) -> No
     assert 0.24 <= sum({each.attribute for each in film.findings} <= quiet for film in films) / len(films) <= 0.36
     assert 2.7 <= len(films) / len(patients) <= 3.3
     severities = [each.severity for film in films for each in film.findings]
-    assert min(severities) >= 0.25 and max(severities) <= 1.0
+    assert min(severities) >= FAINTEST_DRAWN and max(severities) <= 1.0
     for low in (0.25, 0.4, 0.55, 0.7, 0.85):
         assert sum(low <= each < low + 0.15 for each in severities) / len(severities) > 0.08
 
