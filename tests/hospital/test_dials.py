@@ -9,7 +9,8 @@ import pytest
 
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.cxr import Reading, label_row, study_labels
-from chartsight.hospital.difficulty import DIFFICULTIES, FAINT, VISIBILITY
+from chartsight.hospital.difficulty import DIFFICULTIES, FAINT, VISIBILITY, grade
+from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.imagenome import attribute_rows
 from chartsight.hospital.patients import Patient, plan_patients
@@ -73,7 +74,7 @@ def test_a_suspicion_is_minus_one_in_chexpert_and_nothing_in_imagenome(patients:
         for study in patient.studies:
             report = write_report(patient, study, config)
             suspected = [each.finding for each in report.seen if each.outcome == "suspected"]
-            assert all(finding.severity < FAINT for finding in suspected)
+            assert all(grade(finding) < FAINT for finding in suspected)
             fluid = {"pleural effusion", "hydropneumothorax"}
             if {each.outcome for each in report.seen if each.finding.attribute in fluid} != {"suspected"}:
                 continue
@@ -92,7 +93,7 @@ def test_readers_miss_the_faint_and_keep_the_plain(patients: list[Patient]) -> N
         for study in patient.studies:
             for each in read_film(study, config):
                 if each.outcome != "overcalled":
-                    missed[each.finding.severity < FAINT].append(each.outcome == "missed")
+                    missed[grade(each.finding) < FAINT].append(each.outcome == "missed")
     assert np.mean(missed[True]) > 0.25 > 0.1 > np.mean(missed[False])
 
 
@@ -139,6 +140,13 @@ def test_drawn_severities_rise_with_the_course_and_stay_drawable(name: str, attr
 
 def test_every_visibility_is_of_a_finding() -> None:
     assert set(VISIBILITY) <= set(FINDINGS)
+
+
+@pytest.mark.parametrize("attribute", sorted(FINDINGS))
+def test_a_grade_is_the_courses_severity_again(attribute: str) -> None:
+    for severity in (0.25, 0.5, 0.74, 1.0):
+        drawn = DIFFICULTIES["standard"].drawn_severity(attribute, severity)
+        assert grade(PlantedFinding(attribute, ("spine",), drawn)) == pytest.approx(severity, abs=0.06)
 
 
 def test_prevalence_moves_its_finding_alone(patients: list[Patient]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from chartsight.errors import RecipeError
 from chartsight.hospital.film_request import PlantedFinding
 
-FAINT = 0.5  # below it a reader may only suspect a finding, or miss it
+FAINT = 0.5  # of `grade`; below it a reader may only suspect a finding, or miss it
 FAINTEST_DRAWN = 0.04  # of severity; not visible even to an expert
 
 
@@ -34,6 +34,12 @@ class Visibility:
         """The drawn severity; rises with the course's."""
         share: float = severity**self.bend
         return self.low + (self.high - self.low) * share
+
+    def undone(self, drawn: float) -> float:
+        """The severity, 0 to 1, that `of` turns into `drawn`."""
+        share = min(max((drawn - self.low) / (self.high - self.low), 0.0), 1.0)
+        severity: float = share ** (1 / self.bend)
+        return severity
 
 
 SMALL, MODEST = Visibility(low=0.6), Visibility(low=0.4)
@@ -63,6 +69,11 @@ VISIBILITY: Mapping[str, Visibility] = {
         HUGE,
     ),
 }  # fmt: skip
+
+
+def grade(finding: PlantedFinding) -> float:
+    """How severe a drawn finding is among findings of its kind, 0 to 1: what a reader calls mild or severe."""
+    return VISIBILITY.get(finding.attribute, Visibility()).undone(finding.severity)
 
 
 @dataclass(frozen=True)

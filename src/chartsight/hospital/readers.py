@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from chartsight.hospital.config import HospitalConfig
-from chartsight.hospital.difficulty import FAINT
+from chartsight.hospital.difficulty import FAINT, grade
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.patients import Study
 from chartsight.hospital.sites import (
@@ -63,7 +63,7 @@ READERS = (
     Reader("anxious", 0.10, 0.15),
     Reader("trainee", 0.45, 0.12),
 )
-SHARPNESS = 0.1  # severity over which a reader passes from missing to seeing
+SHARPNESS = 0.1  # of `grade`, over which a reader passes from missing to seeing
 LOOK_ALIKE_FACTOR = 4.0  # on the probability of an overcall when its look-alike is on the film
 
 # What is overcalled → the true findings that are taken for it.
@@ -114,12 +114,12 @@ def outcome_of(finding: PlantedFinding, study: Study, reader: Reader, config: Ho
     """What becomes of a finding that is there."""
     rng = own_generator(study, config, f"{finding.attribute}|{finding.objects[0]}")
     overlooked, omitted, doubted = (float(draw) for draw in rng.random(3))
-    misses = 1 / (1 + math.exp((finding.severity - reader.threshold) / SHARPNESS))
+    misses = 1 / (1 + math.exp((grade(finding) - reader.threshold) / SHARPNESS))
     if overlooked < config.reader_disagreement * misses:
         return "missed"
     if omitted < config.report_omission:
         return "omitted"
-    is_faint = finding.severity < FAINT and finding.attribute not in DEVICES
+    is_faint = grade(finding) < FAINT and finding.attribute not in DEVICES
     return "suspected" if is_faint and doubted < config.report_uncertainty else "reported"
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from chartsight.hospital.config import HospitalConfig
+from chartsight.hospital.difficulty import grade
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, Study
@@ -43,7 +44,7 @@ JOINTLY = 0.5  # share of reports that deny several findings in one sentence
 MOST_IMPRESSIONS = 4
 IMPLANTS = (CABG, CHEST_PORT, PACER, VALVE)  # stay from one admission to the next
 INFECTIONS = ("pneumonia", "aspiration")
-CHANGE = 0.12  # of severity, that a radiologist would call a change
+CHANGE = 0.12  # of `grade`, that a radiologist would call a change
 CHANGES = {"improved": " It has improved.", "worsened": " It has worsened.", "no change": " It is unchanged."}
 Comparison = Literal["improved", "worsened", "no change"]
 
@@ -152,7 +153,7 @@ def describe(
 
 def level_of(finding: PlantedFinding) -> int:
     """0 mild, 1 moderate, 2 severe."""
-    return 0 if finding.severity < 0.5 else 1 if finding.severity < 0.75 else 2
+    return 0 if grade(finding) < 0.5 else 1 if grade(finding) < 0.75 else 2
 
 
 def words_of(finding: PlantedFinding) -> dict[str, str]:
@@ -242,7 +243,7 @@ def compare(study: Study, finding: PlantedFinding, previous: Study | None) -> Co
             if finding.attribute in DEVICES:
                 is_same = finding.attribute in IMPLANTS or study.hadm_id == previous.hadm_id
                 return "no change" if is_same else None
-            change = finding.severity - before.severity
+            change = grade(finding) - grade(before)
             return "worsened" if change > CHANGE else "improved" if change < -CHANGE else "no change"
     return None
 
@@ -250,7 +251,7 @@ def compare(study: Study, finding: PlantedFinding, previous: Study | None) -> Co
 def impression(findings: Sequence[PlantedFinding]) -> Sentence:
     """The last section: the main findings again in one sentence, or that nothing acute is seen."""
     main = [each for each in findings if each.attribute not in DEVICES and each.attribute not in TECHNICAL]
-    main.sort(key=lambda each: -each.severity)
+    main.sort(key=lambda each: -grade(each))
     words = list(dict.fromkeys(name_of(each) for each in main))[:MOST_IMPRESSIONS]
     if not words:
         return Sentence("No acute cardiopulmonary process.", "IMPRESSION")

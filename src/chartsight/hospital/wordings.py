@@ -61,7 +61,7 @@ from chartsight.hospital.sites import (
     WIDE_MEDIASTINUM,
 )
 
-Degrees = tuple[str, str, str]  # severity below 0.5, below 0.75, above
+Degrees = tuple[str, str, str]  # `grade` below 0.5, below 0.75, above
 
 MILD: Degrees = ("mild", "moderate", "severe")
 MILDLY: Degrees = ("mildly", "moderately", "severely")
