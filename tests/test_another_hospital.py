@@ -31,8 +31,8 @@ def ask(number: int) -> Question:
 
 def answers(is_correct: NDArray[np.bool_]) -> Answers:
     n = len(is_correct)
-    outcomes: tuple[Outcome, ...] = ("answered",) * n
-    return Answers("f", outcomes, ("",) * n, (None,) * n, is_correct, is_correct.astype(np.float64))
+    answered: Outcome = "answered"
+    return Answers("f", (answered,) * n, ("",) * n, (None,) * n, is_correct, is_correct.astype(np.float64))
 
 
 def test_figures_of_known_answers() -> None:
