@@ -35,7 +35,7 @@ def test_two_starters_from_nothing_and_again_from_what_is_there(tmp_path: Path) 
         assert answer.n_tokens >= 1
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("[0-9]-*/run.json")}
     weights = {name: (folder / "model.safetensors").read_bytes() for name, folder in made.items()}
-    assert len(before) == 8 and weights["starter"] != weights["starter-med"]
+    assert len(before) == 9 and weights["starter"] != weights["starter-med"]
     again = build_starters(tmp_path, recipe, steps=2, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before, "no lesson is taught twice"
     assert {name: (folder / "model.safetensors").read_bytes() for name, folder in again.items()} == weights

@@ -152,10 +152,10 @@ class HospitalFiles(OpenFiles):
 
 def check_style(style: str) -> None:
     """Raise RecipeError unless the renderer knows the style."""
-    from chartsight.hospital.styles import STYLES
+    from chartsight.hospital.styles import STYLE_NAMES
 
-    if style not in STYLES:
-        raise RecipeError("unknown-style", "style", repr(style), "one of " + ", ".join(sorted(STYLES)))
+    if style not in STYLE_NAMES:
+        raise RecipeError("unknown-style", "style", repr(style), "one of " + ", ".join(STYLE_NAMES))
 
 
 def read_study(patient: Patient, study: Study, config: HospitalConfig) -> Reading:

@@ -22,7 +22,7 @@ class HospitalConfig:
     Args:
         patients: How many.
         seed: The same seed gives the same bytes in every file but `run.json`, which says when it was built.
-        style: How films look: a key of `styles.STYLES`.
+        style: How films look: one of `styles.STYLE_NAMES`.
         difficulty: How faint findings are, and how many look-alikes there are: a key of `difficulty.DIFFICULTIES`.
         confounding: How strongly portable AP views, monitoring, markers, padding and exposure go with sickness: 1 more
             than in life, 0 not at all, -1 the other way round (`confounding.py`).

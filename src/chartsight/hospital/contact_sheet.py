@@ -15,7 +15,7 @@ from chartsight.errors import ChartsightError
 from chartsight.hospital.film_request import Body, Film, FilmRequest, PlantedFinding, View
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.render import render_film
-from chartsight.hospital.styles import STYLES
+from chartsight.hospital.styles import STYLE_NAMES
 from chartsight.runs import new_output
 
 LABEL_PX = 14
@@ -43,7 +43,7 @@ def contact_sheet(
 
     Args:
         path: The file to write; the same arguments give the same bytes.
-        style: One of `styles.STYLES`.
+        style: One of `styles.STYLE_NAMES`.
         size_px: Side of one film.
         seed: Of the patients.
         severities: One film a finding for each.
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the sheet; 0, or 2 with one line when something in the arguments cannot be drawn."""
     parser = argparse.ArgumentParser(prog="chartsight.hospital.contact_sheet", description=contact_sheet.__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--style", default="harbour", help="one of " + ", ".join(sorted(STYLES)))
+    parser.add_argument("--style", default="harbour", help="one of " + ", ".join(STYLE_NAMES))
     parser.add_argument("--size", type=int, default=256, help="side of one film in pixels")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--boxes", action="store_true", help="draw the findings' boxes")

@@ -74,7 +74,7 @@ class FilmRequest:
         body: Whose.
         view: PA and AP are frontal. A lateral film shows the patient from the left, the front on the left of the film.
         findings: What to draw, in order.
-        style: A key of `styles.STYLES`.
+        style: One of `styles.STYLE_NAMES`.
         size_px: Width and height.
         seed: Of the exposure: position, inspiration, rotation, noise, marker.
         technique: What the ordering world has decided about the film's look.

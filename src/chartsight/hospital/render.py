@@ -31,7 +31,7 @@ def render_film(request: FilmRequest) -> Film:
         DrawingError: An unknown finding, a place where it cannot stand, a severity outside (0, 1], an impossible size.
         StyleError: An unknown style.
     """
-    style = find_style(request.style)
+    style = find_style(request.style, request.seed)
     check_request(request)
     if request.view == "LATERAL":
         from chartsight.hospital.lateral.render import render_lateral  # which exposes its film with this module

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from chartsight.errors import ChartsightError
+
+STYLE_STREAM = 11
 
 
 class StyleError(ChartsightError):
@@ -83,12 +87,46 @@ STYLES: Mapping[str, Style] = {
 }  # fmt: skip
 
 
-def find_style(name: str) -> Style:
+# The look of a film collection: a unit of its own for every film, none of them one of the above.
+MIXED = "mixed"
+STYLE_NAMES = (*sorted(STYLES), MIXED)
+
+
+def find_style(name: str, seed: int) -> Style:
     """The style called `name`.
+
+    Args:
+        name: One of `STYLE_NAMES`.
+        seed: Of the film; only a mixed style depends on it.
 
     Raises:
         StyleError: There is none.
     """
+    if name == MIXED:
+        return draw_style(np.random.default_rng([STYLE_STREAM, seed]))
     if name not in STYLES:
-        raise StyleError("unknown-style", "style", "no such style", "one of " + ", ".join(sorted(STYLES)))
+        raise StyleError("unknown-style", "style", "no such style", "one of " + ", ".join(STYLE_NAMES))
     return STYLES[name]
+
+
+def draw_style(random: np.random.Generator) -> Style:
+    """Any unit: each property for itself, over a range that is a little wider than the named styles span."""
+
+    def between(low: float, high: float) -> float:
+        return float(random.uniform(low, high))
+
+    def rarely(high: float) -> float:
+        """0 in half of all units."""
+        return max(between(-high, high), 0.0)
+
+    markers: tuple[Literal["plain", "ringed", "arrow"], ...] = ("plain", "ringed", "arrow")
+    sides: tuple[Literal["left", "right"], ...] = ("left", "right")
+    return Style(
+        dark=between(0.22, 0.36), bright=between(2.8, 3.6), gamma=between(0.68, 1.0), shoulder=between(0.5, 0.8),
+        exposure_spread=between(0.08, 0.18), scatter=between(0.015, 0.05), gridless=between(1.5, 2.6),
+        noise=between(0.025, 0.07), grain=rarely(0.004), blur=between(0.0012, 0.0032), edge_enhancement=rarely(0.45),
+        equalisation=rarely(0.3), marker=markers[random.integers(3)], marker_side=sides[random.integers(2)],
+        marker_strays=0.06, marker_height=between(0.065, 0.095), marker_turn=between(0.01, 0.1),
+        initials=between(0.0, 0.5), words=("AP PORTABLE", "SEMI-UPRIGHT")[random.integers(2)], annotates=0.3,
+        collimation=between(0.01, 0.07), border=(0, 0, 20, 128, 245)[random.integers(5)],
+    )  # fmt: skip

@@ -48,7 +48,7 @@ STAND_IN = {
     ),
     "starter-med": (
         "Stand-in for LLaVA-Med: the starter continued on films, reports and instructions of another synthetic "
-        "hospital (style hillside)."
+        "hospital (style mixed)."
     ),
 }
 
@@ -56,7 +56,7 @@ STAND_IN = {
 # Small enough for a test of the whole path.
 SMALL = {"scenes": 80, "other_hospital.patients": 6, "sample_patients": 2}
 SCENE_LESSONS = ("1-tower-scenes", "2-language", "3-alignment", "4-starter")
-FILM_LESSONS = ("5-tower-films", "6-language-films", "7-alignment-films", "8-starter-med")
+FILM_LESSONS = ("5-tower-films", "6-language-films", "7-alignment-films", "8-reading-films", "9-starter-med")
 
 
 def build_starters(

@@ -6,6 +6,7 @@ FOLDER/targets.parquet     for the tower
 FOLDER/captions.parquet    "describe the film." and its caption
 FOLDER/questions.parquet   instructions
 FOLDER/everything.parquet  both
+FOLDER/reading.parquet     films only: is it there, in few words
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from chartsight.records.record import open_record
 from chartsight.runs import new_output
 from chartsight.schema import WHOLE_FILM, AnswerType, Question, Split
 from chartsight.starters.instructions import SEXES, VIEWS, FilmFacts, Vocabulary, ask_film
+from chartsight.starters.reading import read_film
 from chartsight.starters.scenes import ask_scene, draw_scene, present_labels, scene_labels
 from chartsight.training.tower import write_targets
 
@@ -79,7 +81,9 @@ def write_film_lesson(record: Path, out: Path, *, seed: int, quiet: bool = False
     rows, facts, reports = _read_films(record)
     vocabulary = Vocabulary.of(facts.values())
     targets: list[tuple[str, str, float]] = []
-    captions, questions = [], []
+    captions: list[Question] = []
+    questions: list[Question] = []
+    readings: list[Question] = []
     nth_patient = {subject_id: nth for nth, subject_id in enumerate(sorted({row[2] for row in rows}))}
     for index, (image_id, study_id, subject_id) in enumerate(track(rows, "writing lessons", quiet=quiet)):
         targets += [(image_id, label, value) for label, value in _film_targets(facts[image_id], vocabulary)]
@@ -88,17 +92,21 @@ def write_film_lesson(record: Path, out: Path, *, seed: int, quiet: bool = False
         if caption := caption_of_report(reports.get(study_id, "")):
             describe = DESCRIBE_FILM[int(random.integers(len(DESCRIBE_FILM)))]
             captions.append(_lesson(split, "caption", image_id, subject_id, describe, "text", json.dumps(caption)))
-        questions += [
-            _lesson(
-                split, asked.template_id, image_id, subject_id, asked.question, asked.answer_type, asked.answer,
-                asked.allowed_answers,
-            )
-            for asked in ask_film(facts[image_id], vocabulary, random)
-        ]  # fmt: skip
+        instructed = ask_film(facts[image_id], vocabulary, random)
+        read = read_film(facts[image_id], vocabulary, random)
+        for lesson, every in ((questions, instructed), (readings, read)):
+            lesson += [
+                _lesson(
+                    split, asked.template_id, image_id, subject_id, asked.question, asked.answer_type, asked.answer,
+                    asked.allowed_answers,
+                )
+                for asked in every
+            ]  # fmt: skip
     with new_output(out) as partial:
         partial.mkdir(parents=True)
         write_targets(partial / "targets.parquet", targets)
         _write(partial, record, captions, questions)
+        write_questions(partial / "reading.parquet", readings, {"film_index": str(record)})
 
 
 def _read_films(record: Path) -> tuple[list[tuple[str, int, int]], dict[str, FilmFacts], dict[int, str]]:

@@ -63,7 +63,7 @@ class FilmPlan:
     Args:
         films: How many.
         seed: The same plan gives the same films.
-        style: A key of `styles.STYLES`.
+        style: One of `styles.STYLE_NAMES`.
         drawn_px: Side in which a film is drawn; it is then reduced as any reader reduces it.
         size_px: Side in which it is kept.
         findings_a_film: Mean number of findings of a film that is not healthy.
@@ -79,7 +79,7 @@ class FilmPlan:
     seed: int
     style: str = "harbour"
     drawn_px: int = 256
-    size_px: int = 128
+    size_px: int = 160
     findings_a_film: float = 4.0
     healthy: float = 0.12
     views: tuple[View, ...] = ("PA", "AP")

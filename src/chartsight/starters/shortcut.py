@@ -54,7 +54,7 @@ class ShortcutPlan:
         steps: Optimiser steps of each network.
         pull: How strongly the finding goes with sickness, in log odds over its whole range.
         difficulty: Of `difficulty.DIFFICULTIES`.
-        style: A key of `styles.STYLES`.
+        style: One of `styles.STYLE_NAMES`.
         seed: The same plan gives the same figures.
     """
 

@@ -1,8 +1,8 @@
 """What was tried before the starters' sizes were chosen: `python -m chartsight.starters.trials runs/trials`.
 
 One change at a time from the sizes of `recipes/starters/0-lessons.yaml`, each taught with the same short budget on the
-same small hospital: the tower, then the words of reports, then projector and instructions. Budgets are too short for
-good answers; they are for comparing. Finished lessons are kept: a killed run goes on.
+same small hospital: the tower, then the words of reports, then projector, reading and instructions. Budgets are too
+short for good answers; they are for comparing. Finished lessons are kept: a killed run goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CELLS: Mapping[str, Mapping[str, Any]] = {
     "narrow tower": {"tower_widths": (16, 32, 64, 96)},
     "wide tower": {"tower_widths": (32, 64, 128, 192)},
     "deep tower": {"tower_blocks": (1, 2, 3, 3)},
-    "160 px": {"size_px": 160},
+    "128 px": {"size_px": 128},
     "192 px": {"size_px": 192},
     "language model 320 x 6": {"hidden": 320, "layers": 6, "heads": 5, "mlp": 720},
     "language model 192 x 4": {"hidden": 192, "layers": 4, "heads": 4, "mlp": 432},
@@ -55,7 +55,8 @@ class Budget:
         epochs: Of the tower.
         language_steps: On reports and questions without films.
         alignment_steps: Of the projector.
-        instruction_steps: Of projector and language model.
+        reading_steps: Of projector and language model, on what is there.
+        instruction_steps: Of both, on instructions.
         questions: Answered at the end of the instruction lesson.
     """
 
@@ -65,14 +66,15 @@ class Budget:
     epochs: int = 4
     language_steps: int = 200
     alignment_steps: int = 60
-    instruction_steps: int = 400
+    reading_steps: int = 400
+    instruction_steps: int = 200
     questions: int = 512
 
     def changes(self, lesson: str) -> Mapping[str, Mapping[str, Any]]:
         """What replaces a lesson's own numbers."""
         if lesson == FILM_LESSONS[0]:
             return {"tower": {"epochs": self.epochs}}
-        order = (self.language_steps, self.alignment_steps, self.instruction_steps)
+        order = (self.language_steps, self.alignment_steps, self.reading_steps, self.instruction_steps)
         steps = order[FILM_LESSONS.index(lesson) - 1]
         answers = {**limits(steps)["answers"], "evaluate.questions": self.questions}
         return {"answers": answers}
@@ -89,8 +91,9 @@ class Trial:
         tower_area: AUROC on the tower's valid films, mean over labels.
         language_loss: On valid questions, without films, after the reports' words.
         tokens_a_word: Of a report.
+        reading: Yes and no about valid films, after the reading lesson.
         accuracy: On valid instructions.
-        minutes: Of all four lessons, on this machine.
+        minutes: Of all lessons, on this machine.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Trial:
     tower_area: float
     language_loss: float
     tokens_a_word: float
+    reading: float
     accuracy: float
     minutes: float
 
@@ -127,7 +131,7 @@ def run_trial(name: str, work: Path, lessons: Path, base: StarterSize, budget: B
     captions = [question.answer for question in read_questions(lessons / "other" / "films" / "captions.parquet")][:200]
     words = sum(len(json.loads(caption).split()) for caption in captions)
     pieces = sum(len(vlm.tokenizer(json.loads(caption))["input_ids"]) for caption in captions)
-    tower, language, instruction = (_last(work / FILM_LESSONS[nth]) for nth in (0, 1, 3))
+    tower, language, _, reading, instruction = (_last(work / lesson) for lesson in FILM_LESSONS)
     trial = Trial(
         name=name,
         megabytes=round(sum(each.numel() for each in vlm.model.parameters()) * 2 / 1e6, 2),
@@ -135,6 +139,7 @@ def run_trial(name: str, work: Path, lessons: Path, base: StarterSize, budget: B
         tower_area=tower["valid_auroc"],
         language_loss=round(language["valid_loss"], 4),
         tokens_a_word=round(pieces / max(words, 1), 3),
+        reading=round(reading["valid_accuracy"], 4),
         accuracy=round(instruction["valid_accuracy"], 4),
         minutes=round(seconds / 60, 2),
     )
@@ -187,15 +192,16 @@ def render_trials(trials: Sequence[Trial], budget: Budget) -> str:
     """The table of a model card, in Markdown."""
     lines = [
         f"One change at a time; {budget.patients} patients, {budget.epochs} epochs of the tower, "
-        f"{budget.language_steps}, {budget.alignment_steps} and {budget.instruction_steps} steps of language, "
-        "alignment and instruction, one seed each. The budget is short: figures compare sizes, they are not what the "
-        "starters reach.",
+        f"{budget.language_steps}, {budget.alignment_steps}, {budget.reading_steps} and {budget.instruction_steps} "
+        "steps of language, alignment, reading and instruction, one seed each. The "
+        "budget is short: figures compare sizes, they are not what the starters reach.",
         "",
-        "| size | MB | tokens a film | tower AUROC | language loss | tokens a word | accuracy | minutes |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| size | MB | tokens a film | tower AUROC | language loss | tokens a word | reading | accuracy | minutes |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(
             f"| {each.name} | {each.megabytes:.1f} | {each.image_tokens} | {each.tower_area:.3f} | "
-            f"{each.language_loss:.3f} | {each.tokens_a_word:.2f} | {each.accuracy:.3f} | {each.minutes:.1f} |"
+            f"{each.language_loss:.3f} | {each.tokens_a_word:.2f} | {each.reading:.3f} | "
+            f"{each.accuracy:.3f} | {each.minutes:.1f} |"
             for each in trials
         ),
     ]  # fmt: skip
@@ -220,12 +226,12 @@ def tried(
         print(json.dumps({"budget": asdict(budget), "trials": [asdict(each) for each in trials]}, indent=2))
         return
     table = Table(title="what was tried", title_justify="left")
-    for name in ("size", "MB", "tower AUROC", "language loss", "tokens a word", "accuracy", "minutes"):
+    for name in ("size", "MB", "tower AUROC", "language loss", "tokens a word", "reading", "accuracy", "minutes"):
         table.add_column(name)
     for each in trials:
         table.add_row(
             each.name, f"{each.megabytes:.1f}", f"{each.tower_area:.3f}", f"{each.language_loss:.3f}",
-            f"{each.tokens_a_word:.2f}", f"{each.accuracy:.3f}", f"{each.minutes:.1f}",
+            f"{each.tokens_a_word:.2f}", f"{each.reading:.3f}", f"{each.accuracy:.3f}", f"{each.minutes:.1f}",
         )  # fmt: skip
     Console().print(table)
 

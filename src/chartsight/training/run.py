@@ -38,6 +38,7 @@ from chartsight.schema import Pairing, Question, Terms, strictest_pairing, stric
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
 from chartsight.training.loss import question_loss
+from chartsight.training.order import SimilarLengths
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.progress import TrainingProgress
 from chartsight.training.recipe import AnswerRecipe
@@ -202,6 +203,10 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
                     self._load_best_model()
                 return
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SimilarLengths:
+        lengths = [len(row.input_ids) for row in train_dataset or self.train_dataset]
+        return SimilarLengths(lengths, self.recipe.rows_per_step, self.recipe.seed)
 
     def collate(self, rows: Sequence[FilmRow]) -> dict[str, Any]:
         """A batch as the keyword arguments of `compute_loss`."""

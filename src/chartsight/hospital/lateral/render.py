@@ -27,7 +27,7 @@ def render_lateral(request: FilmRequest) -> Film:
         DrawingError: An unknown finding, a place where it cannot stand, a severity outside (0, 1], an impossible size.
         StyleError: An unknown style.
     """
-    style = find_style(request.style)
+    style = find_style(request.style, request.seed)
     check_request(request)
     frontal = build_anatomy(
         request.body, "PA", request.seed, padding=request.technique.padding or 0.0, distraction=request.distraction
