@@ -51,6 +51,7 @@ def test_overrides_replace_the_file() -> None:
         ("prevalence: {pneumonia: 2}", "prevalence: 'pneumonia'; expected one of"),
         ("prevalence: {pnuemothorax: 2}", r"prevalence: 'pnuemothorax'; .*did you mean pneumothorax\?"),
         ("label_noise: on", "label_noise: is yes"),
+        ("prevalence: {pneumothorax: no}", "prevalence: is no"),
         ("seed: 99999999999", "seed: 99999999999; expected 0 to 4294967295"),
         ("- 1", "holds no keys"),
     ],

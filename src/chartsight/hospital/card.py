@@ -384,7 +384,7 @@ def render_card(
     )
     differences = (
         f"<h2>What differs most from the reference</h2><ul>{stated or '<li>Nothing by half a standard deviation.</li>'}"
-        "</ul><p>The reference is the public MIMIC-IV demo: 100 patients chosen for having been in intensive care.</p>"
+        "</ul><p>The public MIMIC-IV demo, the usual one, is 100 patients chosen for having been in intensive care.</p>"
         if has_reference
         else ""
     )

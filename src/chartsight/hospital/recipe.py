@@ -27,8 +27,9 @@ class DescribedRecipe(Recipe):
     @classmethod
     def refuse_switches(cls, value: object) -> object:
         """No dial is a switch: YAML reads `label_noise: on` as true, and true would pass for 1."""
-        if isinstance(value, bool):
-            raise ValueError(f"is {'yes' if value else 'no'}; expected a value, no switch")
+        for each in value.values() if isinstance(value, Mapping) else (value,):
+            if isinstance(each, bool):
+                raise ValueError(f"is {'yes' if each else 'no'}; expected a value, no switch")
         return value
 
 
