@@ -16,8 +16,8 @@ from chartsight.starters.trials import CELLS, Budget, render_trials, run_trials
 from chartsight.vlm.starter import build_starter, starter_card, train_tokenizer
 
 TINY = Budget(
-    scenes=40, patients=4, sample_patients=1, epochs=1, language_steps=2, alignment_steps=2, reading_steps=2,
-    instruction_steps=2, questions=8,
+    scenes=40, patients=4, sample_patients=1, epochs=1, language_steps=2, reading_steps=2, instruction_steps=2,
+    questions=8,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ about an hour on two cores; the result is copied to src/chartsight/models/ in bf
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -31,12 +32,15 @@ from chartsight.recipes import read_keys, read_recipe
 from chartsight.records import RecordSources, build_record
 from chartsight.runs import make_folder, new_output, remove, write_json
 from chartsight.schema import ATTRIBUTES, OBJECTS
+from chartsight.starters.film_cells import build_cells
 from chartsight.starters.lessons import corpus, write_film_lesson, write_scene_lesson
 from chartsight.starters.recipe import LessonsRecipe
-from chartsight.training.recipe import AnswerRecipe, TowerRecipe
+from chartsight.training.cells import write_cells
+from chartsight.training.recipe import AnswerRecipe, TowerRecipe, WordsRecipe
 from chartsight.training.run import is_finished, train_answers
 from chartsight.training.tower import train_tower
-from chartsight.vlm.checkpoint import load_vlm, save_vlm
+from chartsight.training.words import align_words
+from chartsight.vlm.checkpoint import load_vlm, model_folder, read_card, save_vlm
 from chartsight.vlm.starter import StarterSize, build_starter, starter_card, train_tokenizer
 
 RECIPES = Path(__file__).parents[3] / "recipes" / "starters"
@@ -56,7 +60,7 @@ STAND_IN = {
 # Small enough for a test of the whole path.
 SMALL = {"scenes": 80, "other_hospital.patients": 6, "sample_patients": 2}
 SCENE_LESSONS = ("1-tower-scenes", "2-language", "3-alignment", "4-starter")
-FILM_LESSONS = ("5-tower-films", "6-language-films", "7-alignment-films", "8-reading-films", "9-starter-med")
+FILM_LESSONS = ("5-tower-films", "6-language-films", "7-words-films", "8-reading-films", "9-starter-med")
 
 
 def build_starters(
@@ -123,6 +127,15 @@ def _draw_films(work: Path, config: HospitalConfig, *, quiet: bool) -> None:
         write_film_lesson(record, work / "films", seed=config.seed, quiet=quiet)
 
 
+def _draw_cells(path: Path, grid: int, *, quiet: bool) -> Path:
+    """`path` with the grid in its name, made where it is not there yet from the hospital two folders above."""
+    cells = path.with_stem(f"{path.stem}-{grid}")
+    if not cells.exists():
+        work = path.parents[1]
+        write_cells(cells, build_cells(work / "hospital", work / "record.duckdb", grid, quiet=quiet))
+    return cells
+
+
 def build_cradle(work: Path, size: StarterSize, lessons: Path | None = None) -> None:
     """The untrained starter with its tokenizer in `work/0-cradle`, where it is not there yet.
 
@@ -177,16 +190,25 @@ def teach(
         return
     path = RECIPES / f"{name}.yaml"
     stored = read_keys(path)
+    drawn = lessons or work
     inside: dict[str, Any] = {
-        key: str((lessons or work) / stored[key]) for key in ("questions", "targets", "films") if key in stored
+        key: str(drawn / stored[key]) for key in ("questions", "targets", "films") if key in stored
     }
     inside["base"] = str(work / (base or stored["base"]))
     if not quiet:
         print(f"\n{name}: {stored['description']}", flush=True)
-    if stored.get("kind") == "tower":
+    kind = stored.get("kind")
+    if kind == "tower":
+        if "cells" in stored:
+            grid = math.isqrt(read_card(model_folder(inside["base"])).image_tokens)
+            inside["cells"] = str(_draw_cells(drawn / stored["cells"], grid, quiet=quiet))
         train_tower(
             read_recipe(TowerRecipe, path, {**inside, **changes.get("tower", {})}), out, force=True, quiet=quiet
         )
+        return
+    if kind == "words":
+        inside["readout"] = str(work / stored["readout"])
+        align_words(read_recipe(WordsRecipe, path, inside), out, force=True)
         return
     recipe = read_recipe(AnswerRecipe, path, {**inside, **changes.get("answers", {})})
     train_answers(recipe, out, resume=out.exists(), quiet=quiet)

@@ -54,7 +54,6 @@ class Budget:
         sample_patients: Of the hospital whose words the tokenizers see.
         epochs: Of the tower.
         language_steps: On reports and questions without films.
-        alignment_steps: Of the projector.
         reading_steps: Of projector and language model, on what is there.
         instruction_steps: Of both, on instructions.
         questions: Answered at the end of the instruction lesson.
@@ -65,7 +64,6 @@ class Budget:
     sample_patients: int = 60
     epochs: int = 4
     language_steps: int = 200
-    alignment_steps: int = 60
     reading_steps: int = 400
     instruction_steps: int = 200
     questions: int = 512
@@ -74,10 +72,11 @@ class Budget:
         """What replaces a lesson's own numbers."""
         if lesson == FILM_LESSONS[0]:
             return {"tower": {"epochs": self.epochs}}
-        order = (self.language_steps, self.alignment_steps, self.reading_steps, self.instruction_steps)
-        steps = order[FILM_LESSONS.index(lesson) - 1]
-        answers = {**limits(steps)["answers"], "evaluate.questions": self.questions}
-        return {"answers": answers}
+        _, language, _, reading, instruction = FILM_LESSONS
+        steps = {language: self.language_steps, reading: self.reading_steps, instruction: self.instruction_steps}
+        if lesson not in steps:
+            return {}
+        return {"answers": {**limits(steps[lesson])["answers"], "evaluate.questions": self.questions}}
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,9 @@ def run_trial(name: str, work: Path, lessons: Path, base: StarterSize, budget: B
     captions = [question.answer for question in read_questions(lessons / "other" / "films" / "captions.parquet")][:200]
     words = sum(len(json.loads(caption).split()) for caption in captions)
     pieces = sum(len(vlm.tokenizer(json.loads(caption))["input_ids"]) for caption in captions)
-    tower, language, _, reading, instruction = (_last(work / lesson) for lesson in FILM_LESSONS)
+    tower, language, reading, instruction = (
+        _last(work / lesson) for lesson in FILM_LESSONS if (work / lesson / "metrics.jsonl").exists()
+    )
     trial = Trial(
         name=name,
         megabytes=round(sum(each.numel() for each in vlm.model.parameters()) * 2 / 1e6, 2),
@@ -192,8 +193,8 @@ def render_trials(trials: Sequence[Trial], budget: Budget) -> str:
     """The table of a model card, in Markdown."""
     lines = [
         f"One change at a time; {budget.patients} patients, {budget.epochs} epochs of the tower, "
-        f"{budget.language_steps}, {budget.alignment_steps}, {budget.reading_steps} and {budget.instruction_steps} "
-        "steps of language, alignment, reading and instruction, one seed each. The "
+        f"{budget.language_steps}, {budget.reading_steps} and {budget.instruction_steps} steps of language, reading "
+        "and instruction, one seed each. The "
         "budget is short: figures compare sizes, they are not what the starters reach.",
         "",
         "| size | MB | tokens a film | tower AUROC | language loss | tokens a word | reading | accuracy | minutes |",

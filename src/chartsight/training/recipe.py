@@ -108,6 +108,7 @@ class TowerRecipe(Recipe):
         base: The model whose tower learns; the rest of it is kept as it is.
         targets: A targets.parquet (image_id, label, value), see `training.tower`.
         films: The record or films.parquet that holds the films.
+        cells: A cells.npz: what stands in which cell of the films, see `training.cells`.
         epochs: Passes over the films.
         films_per_step: Batch size.
         shift_px: Films are shifted by up to so many pixels; never flipped: left and right mean something.
@@ -119,6 +120,7 @@ class TowerRecipe(Recipe):
     base: str
     targets: Path
     films: Path
+    cells: Path | None = None
     epochs: int = Field(default=8, ge=1)
     films_per_step: int = Field(default=64, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -127,3 +129,22 @@ class TowerRecipe(Recipe):
     valid_share: float = Field(default=0.05, gt=0, lt=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: Seed = 0
+
+
+class WordsRecipe(Recipe):
+    """Let the projector begin with the words of what the tower finds, see `training.words`.
+
+    Args:
+        name: Of the result.
+        description: One sentence for its card.
+        base: The model whose projector begins anew.
+        readout: The tower's lesson, with its readout of cells.
+        quieter: Labels that stand in most cells and are said at half length.
+    """
+
+    kind: Literal["words"] = "words"
+    name: str
+    description: str = ""
+    base: str
+    readout: Path
+    quieter: tuple[str, ...] = ()

@@ -1,7 +1,9 @@
 """The first lesson: a vision tower that learns to see, as a classifier of many labels, before any language.
 
 `targets.parquet` holds what is known of each film: image_id, label, value (1.0 or 0.0; what is unknown has no row). A
-head of one query a label reads the tower's grid; it is thrown away afterwards, the tower stays.
+head of one query a label reads the tower's grid; it is thrown away afterwards, the tower stays. Where a lesson also
+says what stands in which cell (`training.cells`), every token learns to tell what is in its own, and that readout stays
+beside the model: the projector can begin with it (`training.words`).
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_c
 from chartsight.imaging.film_index import read_film_index
 from chartsight.progress import track
 from chartsight.runs import Run, new_output
+from chartsight.training.cells import CellReadout, Cells, begin_readout, read_cells, save_readout
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.recipe import TowerRecipe
-from chartsight.vlm.checkpoint import load_vlm, save_vlm
+from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
 from chartsight.vlm.preprocessing import FilmPreprocessing
 
 TARGET_SCHEMA = pa.schema([("image_id", pa.string()), ("label", pa.string()), ("value", pa.float32())])
@@ -88,6 +91,8 @@ def train_tower(
 ) -> Run:
     """The base model with a taught tower, in `out/model`; `out/metrics.jsonl` holds AUROC by label.
 
+    With cells in the recipe, their readout stands beside the model.
+
     Raises:
         OutputError, RecipeError, QuestionError, CheckpointError: As found.
     """
@@ -114,27 +119,46 @@ def train_tower(
             "films of two patients: to learn, and to check",
         )  # fmt: skip
     tower = vlm.model.model.vision_tower
-    lines = _fit(recipe, tower, targets, subjects, cache, preprocessing, quiet=quiet)
+    cells = None if recipe.cells is None else _cells(recipe.cells, targets, vlm, run)
+    lines, readout = _fit(recipe, tower, targets, cells, subjects, cache, preprocessing, quiet=quiet)
     with new_output(out, replace=force) as partial:
         partial.mkdir()
         card = replace(vlm.card, name=recipe.name, description=recipe.description)
         save_vlm(replace(vlm, card=card), partial / "model")
+        if readout is not None:
+            save_readout(readout, partial)
         (partial / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         run.kept = {"films": len(targets.image_ids), "labels": len(targets.labels)}
         run.write(partial)
     return run
 
 
+def _cells(path: Path, targets: Targets, vlm: Vlm, run: Run) -> Cells:
+    """The cells of the films of `targets`.
+
+    Raises:
+        QuestionError: They cannot be read, miss a film, or are not as many as the tower makes tokens.
+    """
+    run.read(path)
+    cells = read_cells(path)
+    if cells.grid**2 != vlm.card.image_tokens:
+        raise QuestionError(
+            "other-grid", path, f"{cells.grid} x {cells.grid} cells", f"{vlm.card.image_tokens}, one a token"
+        )
+    return cells.of(targets.image_ids)
+
+
 def _fit(
     recipe: TowerRecipe,
     tower: nn.Module,
     targets: Targets,
+    cells: Cells | None,
     subjects: NDArray[np.int64],
     cache: FilmCache,
     preprocessing: FilmPreprocessing,
     *,
     quiet: bool,
-) -> list[dict[str, object]]:
+) -> tuple[list[dict[str, object]], CellReadout | None]:
     random = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
     films = cache.gather(targets.image_ids)
@@ -146,7 +170,10 @@ def _fit(
     prevalence = np.where(counts > 0, shares, 0.5).astype(np.float32).clip(0.01, 0.99)
     head.bias.data = torch.from_numpy(np.log(prevalence / (1 - prevalence)).astype(np.float32))
     tower.requires_grad_(True).train()
-    parameters = [*tower.parameters(), *head.parameters()]
+    # A quarter faster on a CPU (10.5 instead of 13.3 ms a film, two threads, bfloat16, 2026-11-24).
+    _lay_out(tower, torch.channels_last)
+    readout = None if cells is None else begin_readout(tower.config.hidden_size, cells, train)  # type: ignore[union-attr, arg-type]
+    parameters = [*tower.parameters(), *head.parameters(), *(readout.parameters() if readout else ())]
     optimizer = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     steps = recipe.epochs * math.ceil(len(train) / recipe.films_per_step)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1)
@@ -160,10 +187,12 @@ def _fit(
             pixels = preprocessing.pixel_values(shift_films(films[chosen], recipe.shift_px, random))
             wanted = torch.from_numpy(targets.values[chosen])
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-                tokens = tower(pixels).last_hidden_state
+                tokens = tower(pixels.contiguous(memory_format=torch.channels_last)).last_hidden_state
             logits = head(tokens.float())
             known = ~wanted.isnan()
             loss = nn.functional.binary_cross_entropy_with_logits(logits[known], wanted[known])
+            if cells is not None and readout is not None:
+                loss = loss + readout.loss(tokens.float(), *cells.gather(chosen))
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -185,8 +214,15 @@ def _fit(
         lines.append(line)
         if not quiet:
             print(f"epoch {epoch + 1}: loss {line['loss']}, valid AUROC {line['valid_auroc']}", flush=True)
-    tower.eval()
-    return lines
+    _lay_out(tower.eval(), torch.contiguous_format)
+    return lines, readout
+
+
+def _lay_out(network: nn.Module, memory_format: torch.memory_format) -> None:
+    """The same weights of convolutions in another order in memory."""
+    for weight in network.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=memory_format)
 
 
 def split_patients(
