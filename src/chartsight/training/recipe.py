@@ -63,6 +63,8 @@ class AnswerRecipe(Recipe):
         precision: `auto` takes bfloat16 where the processor has it.
         cache_tower: Run a frozen tower once a film and keep its features (small towers; LLaVA keeps films instead).
         limit: Only so many training questions.
+        centre_words: Begin with word embeddings less what all have in common (`training.words.centre_words`); for
+            a language model that learns in full.
     """
 
     kind: Literal["answers"] = "answers"
@@ -85,6 +87,7 @@ class AnswerRecipe(Recipe):
     cache_tower: bool = True
     evaluate: Evaluation = Evaluation()
     limit: int | None = Field(default=None, ge=1)
+    centre_words: bool = False
     seed: Seed = 0
 
     @model_validator(mode="after")
@@ -94,6 +97,8 @@ class AnswerRecipe(Recipe):
             raise ValueError("everything is frozen: at least one part must learn")
         if not self.film and parts[0] == "frozen":
             raise ValueError("without the film only the language model can learn, and it is frozen")
+        if self.centre_words and parts[0] != "full":
+            raise ValueError("centre_words changes the language model, which has to learn in full")
         if self.rows_per_step % self.accumulate:
             raise ValueError("rows_per_step must be a multiple of accumulate")
         return self

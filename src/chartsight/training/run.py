@@ -43,6 +43,7 @@ from chartsight.training.precision import use_bfloat16
 from chartsight.training.progress import TrainingProgress
 from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.rows import FilmRow, collate_rows
+from chartsight.training.words import centre_words
 from chartsight.vlm.answering import FilmQuestions, answer_films
 from chartsight.vlm.checkpoint import CARD, SHIPPED, Vlm, load_vlm, model_folder, save_vlm
 
@@ -75,6 +76,8 @@ def train_answers(
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = _questions(recipe, run)
     vlm = load_vlm(recipe.base)
+    if recipe.centre_words:
+        centre_words(vlm)
     terms, pairing = _inherited(vlm, train)
     run.terms, run.pairing = terms, pairing
     _check_folder(recipe, out, resume=resume, force=force)
