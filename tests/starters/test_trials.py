@@ -38,12 +38,17 @@ def test_an_unknown_cell_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_cell_goes_through_and_is_kept(tmp_path: Path) -> None:
-    [trial] = run_trials(tmp_path, ["192 px"], TINY, quiet=True)
-    assert trial.image_tokens == 144 and 0 <= trial.accuracy <= 1 and trial.tokens_a_word > 1
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_cell_goes_through_and_is_kept(tmp_path: Path, steps: int) -> None:
+    """With all lessons, and with tower and language alone."""
+    budget = replace(TINY, reading_steps=steps, instruction_steps=steps)
+    [trial] = run_trials(tmp_path, ["192 px"], budget, quiet=True)
+    assert trial.image_tokens == 144 and trial.tokens_a_word > 1
+    for accuracy in (trial.reading, trial.accuracy):
+        assert (accuracy is not None and 0 <= accuracy <= 1) if steps else accuracy is None
     assert trial.minutes > 0 and trial.language_loss > 0
     stored = tmp_path / "192-px" / "trial.json"
     stored.write_text(json.dumps({**json.loads(stored.read_text("utf-8")), "accuracy": 0.25}), "utf-8")
-    [again] = run_trials(tmp_path, ["192 px"], TINY, quiet=True)
+    [again] = run_trials(tmp_path, ["192 px"], budget, quiet=True)
     assert again == replace(trial, accuracy=0.25), "not taught twice"
-    assert "| 192 px | " in render_trials([again], TINY)
+    assert "| 192 px | " in render_trials([again], budget)

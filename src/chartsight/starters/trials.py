@@ -1,8 +1,8 @@
 """What was tried before the starters' sizes were chosen: `python -m chartsight.starters.trials runs/trials`.
 
 One change at a time from the sizes of `recipes/starters/0-lessons.yaml`, each taught with the same short budget on the
-same small hospital: the tower, then the words of reports, then projector, reading and instructions. Budgets are too
-short for good answers; they are for comparing. Finished lessons are kept: a killed run goes on.
+same small hospital: the tower, then the words of reports, then, if there is time, reading and instructions. Budgets are
+too short for good answers; they are for comparing. Finished lessons are kept: a killed run goes on.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ class Budget:
         sample_patients: Of the hospital whose words the tokenizers see.
         epochs: Of the tower.
         language_steps: On reports and questions without films.
-        reading_steps: Of projector and language model, on what is there.
-        instruction_steps: Of both, on instructions.
-        questions: Answered at the end of the instruction lesson.
+        reading_steps: Of projector and language model, on what is there; 0 leaves the lesson out. Some 400 steps pass
+            before anything is read at all, whatever the size.
+        instruction_steps: Of both, on instructions; 0 leaves the lesson out.
+        questions: Answered at the end of these two.
     """
 
     scenes: int = 200
@@ -64,9 +65,15 @@ class Budget:
     sample_patients: int = 60
     epochs: int = 4
     language_steps: int = 200
-    reading_steps: int = 400
-    instruction_steps: int = 200
+    reading_steps: int = 0
+    instruction_steps: int = 0
     questions: int = 512
+
+    def lessons(self) -> tuple[str, ...]:
+        """Those that a cell takes, in order."""
+        tower, language, words, reading, instruction = FILM_LESSONS
+        after = ((words, reading) if self.reading_steps else ()) + ((instruction,) if self.instruction_steps else ())
+        return (tower, language, *after)
 
     def changes(self, lesson: str) -> Mapping[str, Mapping[str, Any]]:
         """What replaces a lesson's own numbers."""
@@ -101,8 +108,8 @@ class Trial:
     tower_area: float
     language_loss: float
     tokens_a_word: float
-    reading: float
-    accuracy: float
+    reading: float | None
+    accuracy: float | None
     minutes: float
 
 
@@ -123,30 +130,33 @@ def run_trial(name: str, work: Path, lessons: Path, base: StarterSize, budget: B
     build_cradle(work, replace(base, **CELLS[name]), lessons)
     seconds = 0.0
     before = "0-cradle"
-    for lesson in FILM_LESSONS:
+    for lesson in budget.lessons():
         seconds += _taught(lesson, before, work, lessons, budget, quiet=quiet)
         before = lesson
     vlm = load_vlm(work / before)
     captions = [question.answer for question in read_questions(lessons / "other" / "films" / "captions.parquet")][:200]
     words = sum(len(json.loads(caption).split()) for caption in captions)
     pieces = sum(len(vlm.tokenizer(json.loads(caption))["input_ids"]) for caption in captions)
-    tower, language, reading, instruction = (
-        _last(work / lesson) for lesson in FILM_LESSONS if (work / lesson / "metrics.jsonl").exists()
-    )
+    tower, language, _, reading, instruction = FILM_LESSONS
     trial = Trial(
         name=name,
         megabytes=round(sum(each.numel() for each in vlm.model.parameters()) * 2 / 1e6, 2),
         image_tokens=vlm.card.image_tokens,
-        tower_area=tower["valid_auroc"],
-        language_loss=round(language["valid_loss"], 4),
+        tower_area=_last(work / tower)["valid_auroc"],
+        language_loss=round(_last(work / language)["valid_loss"], 4),
         tokens_a_word=round(pieces / max(words, 1), 3),
-        reading=round(reading["valid_accuracy"], 4),
-        accuracy=round(instruction["valid_accuracy"], 4),
+        reading=_accuracy(work / reading),
+        accuracy=_accuracy(work / instruction),
         minutes=round(seconds / 60, 2),
     )
     with new_output(done) as partial:
         write_json(partial, asdict(trial))
     return trial
+
+
+def _accuracy(run: Path) -> float | None:
+    """Of a lesson's valid questions; None when it was left out."""
+    return round(_last(run)["valid_accuracy"], 4) if run.exists() else None
 
 
 def _taught(lesson: str, before: str, work: Path, lessons: Path, budget: Budget, *, quiet: bool) -> float:
@@ -194,19 +204,23 @@ def render_trials(trials: Sequence[Trial], budget: Budget) -> str:
     lines = [
         f"One change at a time; {budget.patients} patients, {budget.epochs} epochs of the tower, "
         f"{budget.language_steps}, {budget.reading_steps} and {budget.instruction_steps} steps of language, reading "
-        "and instruction, one seed each. The "
+        "and instruction (0: left out), one seed each. The "
         "budget is short: figures compare sizes, they are not what the starters reach.",
         "",
         "| size | MB | tokens a film | tower AUROC | language loss | tokens a word | reading | accuracy | minutes |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(
             f"| {each.name} | {each.megabytes:.1f} | {each.image_tokens} | {each.tower_area:.3f} | "
-            f"{each.language_loss:.3f} | {each.tokens_a_word:.2f} | {each.reading:.3f} | "
-            f"{each.accuracy:.3f} | {each.minutes:.1f} |"
+            f"{each.language_loss:.3f} | {each.tokens_a_word:.2f} | {_shown(each.reading)} | "
+            f"{_shown(each.accuracy)} | {each.minutes:.1f} |"
             for each in trials
         ),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _shown(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{accuracy:.3f}"
 
 
 def tried(
@@ -214,12 +228,19 @@ def tried(
     only: Annotated[list[str] | None, typer.Option(help="A cell; may be repeated. All by default.")] = None,
     patients: Annotated[int, typer.Option(min=2, help="Of the hospital that all cells share.")] = Budget.patients,
     epochs: Annotated[int, typer.Option(min=1, help="Of the tower.")] = Budget.epochs,
-    steps: Annotated[int, typer.Option(min=1, help="Of the instruction lesson.")] = Budget.instruction_steps,
+    language_steps: Annotated[int, typer.Option(min=1, help="Of the reports' words.")] = Budget.language_steps,
+    reading_steps: Annotated[int, typer.Option(min=0, help="Of reading; 0 leaves it out.")] = Budget.reading_steps,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Of the instruction lesson; 0 leaves it out.")
+    ] = Budget.instruction_steps,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Teach starters of several sizes with one short budget, and write WORK/trials.md."""
-    budget = replace(Budget(), patients=patients, epochs=epochs, instruction_steps=steps)
+    budget = replace(
+        Budget(), patients=patients, epochs=epochs, language_steps=language_steps, reading_steps=reading_steps,
+        instruction_steps=steps,
+    )  # fmt: skip
     trials = run_trials(work, only or list(CELLS), budget, quiet=quiet or as_json)
     with new_output(work / "trials.md", replace=True) as partial:
         partial.write_text(render_trials(trials, budget), "utf-8")
@@ -232,7 +253,7 @@ def tried(
     for each in trials:
         table.add_row(
             each.name, f"{each.megabytes:.1f}", f"{each.tower_area:.3f}", f"{each.language_loss:.3f}",
-            f"{each.tokens_a_word:.2f}", f"{each.reading:.3f}", f"{each.accuracy:.3f}", f"{each.minutes:.1f}",
+            f"{each.tokens_a_word:.2f}", _shown(each.reading), _shown(each.accuracy), f"{each.minutes:.1f}",
         )  # fmt: skip
     Console().print(table)
 
