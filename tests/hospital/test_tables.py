@@ -13,6 +13,7 @@ from statistics import median
 
 import pytest
 
+from chartsight.hospital.codes import AS_NEEDED
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.patients import iterate_patients, plan_patients
 from chartsight.hospital.rows import HOSPITAL_TABLES, Rows
@@ -229,3 +230,41 @@ def test_every_charge_points_to_its_row(rows: Rows) -> None:
         assert cost > 0
         if table in tables:
             assert tables[table][event] == (subject, hadm)
+
+
+def test_what_is_given_when_asked_for_has_no_schedule(rows: Rows) -> None:
+    names = ("medication", "frequency", "disp_sched", "doses_per_24_hrs")
+    seen = set()
+    for drug, frequency, schedule, doses in rows.columns("pharmacy", *names):
+        assert ("PRN" in frequency) == (drug in AS_NEEDED)
+        if drug in AS_NEEDED:
+            assert schedule is None and doses is None
+        seen.add(drug in AS_NEEDED)
+    assert seen == {True, False}
+    doses = [each for (each,) in rows.columns("prescriptions", "doses_per_24_hrs")]
+    assert 0.2 < sum(each is None for each in doses) / len(doses) < 0.6  # 0.41 in the MIMIC-IV demo
+
+
+def test_a_course_is_cultured_and_treated_as_such() -> None:
+    """Pneumonia grows germs and is given antibiotics, heart failure a diuretic; outpatients have no admission."""
+    patients = plan_patients(HospitalConfig(patients=250, seed=3))
+    rows = build_tables(patients, seed=3)
+    of_course = {patient.subject_id: patient.course_name for patient in patients}
+    admitted: dict[str, int] = {}
+    for (subject,) in rows.columns("admissions", "subject_id"):
+        admitted[of_course[subject]] = admitted.get(of_course[subject], 0) + 1
+
+    def share(course: str, hits: set[tuple[int, int]]) -> float:
+        """Of the course's admissions, those among (subject_id, hadm_id)."""
+        return sum(of_course[subject] == course for subject, _ in hits) / admitted[course]
+
+    drugs = list(rows.columns("prescriptions", "subject_id", "hadm_id", "drug"))
+    antibiotic = {(subject, hadm) for subject, hadm, drug in drugs if drug in {"CefTRIAXone", "Azithromycin"}}
+    diuretic = {(subject, hadm) for subject, hadm, drug in drugs if drug == "Furosemide"}
+    cultures = list(rows.columns("microbiologyevents", "subject_id", "hadm_id", "org_name"))
+    grown = {(subject, hadm) for subject, hadm, organism in cultures if organism and hadm is not None}
+    assert share("pneumonia", antibiotic) > 0.8 > 0.5 > share("heart failure", antibiotic)
+    assert share("heart failure", diuretic) > 0.8 > 0.5 > share("pneumonia", diuretic)
+    assert share("pneumonia", grown) > 0.4 and share("heart failure", grown) == 0
+    outpatients = sum(hadm is None for _, hadm, _ in cultures) / len(cultures)
+    assert 0.1 < outpatients < 0.5  # 0.33 in the MIMIC-IV demo

@@ -230,6 +230,22 @@ WARD_DRUGS: Mapping[str, float] = {
 }  # fmt: skip
 DILUENTS = ("0.9% Sodium Chloride", "5% Dextrose")  # written as a second row, of type BASE, beside a drug into a vein
 VENTILATION_DRUGS = ("Propofol", "Fentanyl Citrate", "Pantoprazole")
+# What treats a disease that films show: seldom given to those who do not have it, however much else they need.
+TREATMENTS = frozenset(
+    {
+        "Albuterol 0.083% Neb Soln", "CefTRIAXone", "CefazoLIN", "CefePIME", "Furosemide", "Piperacillin-Tazobactam",
+        "PredniSONE", "Vancomycin",
+    }
+)  # fmt: skip
+# Given when asked for: MIMIC-IV then writes no schedule and no number of doses a day.
+AS_NEEDED = frozenset(
+    {
+        "Acetaminophen IV", "Albuterol 0.083% Neb Soln", "Bisacodyl", "Calcium Gluconate", "Dextrose 50%", "Glucagon",
+        "Glucose Gel", "HYDROmorphone (Dilaudid)", "Heparin Flush (10 units/ml)", "Lorazepam", "Magnesium Sulfate",
+        "Milk of Magnesia", "Morphine Sulfate", "Neutra-Phos", "Ondansetron", "OxyCODONE (Immediate Release)",
+        "Polyethylene Glycol", "Sodium Chloride 0.9%  Flush", "TraZODone",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -313,6 +329,10 @@ CULTURES: Mapping[str, tuple[int, int, str]] = {  # specimen → its item, the t
     "MRSA SCREEN": (70091, 90189, "MRSA SCREEN"),
     "SPUTUM": (70062, 90055, "RESPIRATORY CULTURE"),
     "URINE": (70079, 90039, "URINE CULTURE"),
+}
+OUTPATIENT_CULTURES: Mapping[str, tuple[float, tuple[str, ...]]] = {  # specimen → share of visits, what may grow
+    "URINE": (0.24, ("ESCHERICHIA COLI", "KLEBSIELLA PNEUMONIAE")),
+    "BLOOD CULTURE": (0.08, ("STAPH AUREUS COAG +", "ESCHERICHIA COLI")),
 }
 HCPCS: Mapping[str, tuple[int | None, str | None, str]] = {  # code → category, long and short description
     "G0378": (None, "Hospital observation service, per hour", "Hospital observation per hr"),

@@ -29,6 +29,7 @@ MEMORY, SHORT_MEMORY = timedelta(days=5), timedelta(hours=10)  # over which a re
 FLEETING = (*codes.BLOOD_GAS_LABS, GLUCOSE, LACTATE, 50971, 50960, 50970, 51275, 50808)  # what is corrected at once
 TRANSFUSED_BELOW, LEFT_OF_THE_REST = 7.0, 0.4  # g/dl; what is below is mostly made up for
 MOST_PERCENT = 99.0
+GROWS_IN_OUTPATIENTS = 0.4
 
 # Item -> log standard deviation between patients and from day to day, where results are skewed; the others are normal
 # with the item's spread. Chosen so that the quartiles are near the MIMIC-IV demo's.
@@ -311,14 +312,25 @@ def add_cultures(rows: Rows, rng: np.random.Generator, patient: Patient, episode
         specimen_id = int(rng.integers(10**6, 10**7))
         tests = list(codes.ANTIBIOTIC_ITEMS) if organism else [None]
         for antibiotic in tests:
-            add_culture_row(rows, rng, patient, episode, specimen, specimen_id, moment, organism, antibiotic)
+            add_culture_row(rows, rng, patient, episode.hadm_id, specimen, specimen_id, moment, organism, antibiotic)
+
+
+def add_visit_cultures(rows: Rows, rng: np.random.Generator, patient: Patient, visit: datetime) -> None:
+    """Cultures of an outpatient, who has no admission: two in five grow something."""
+    for specimen, (share, organisms) in codes.OUTPATIENT_CULTURES.items():
+        taken, grows, which = (float(draw) for draw in rng.random(3))
+        specimen_id = int(rng.integers(10**6, 10**7))
+        if taken < share:
+            organism = organisms[int(which * len(organisms))] if grows < GROWS_IN_OUTPATIENTS else None
+            for antibiotic in codes.ANTIBIOTIC_ITEMS if organism else (None,):
+                add_culture_row(rows, rng, patient, None, specimen, specimen_id, visit, organism, antibiotic)
 
 
 def add_culture_row(
     rows: Rows,
     rng: np.random.Generator,
     patient: Patient,
-    episode: Episode,
+    hadm_id: int | None,
     specimen: str,
     specimen_id: int,
     moment: datetime,
@@ -328,7 +340,7 @@ def add_culture_row(
     """One row of `microbiologyevents`: a culture without growth, or an organism against one antibiotic."""
     specimen_item, test_item, test_name = codes.CULTURES[specimen]
     stored = moment + timedelta(hours=52)
-    timeless = specimen == "MRSA SCREEN" and specimen_id % 3 == 0  # some have a date only
+    timeless = (specimen == "MRSA SCREEN" or hadm_id is None) and specimen_id % 3 == 0  # some have a date only
     found: dict[str, object] = {}
     if organism is not None and antibiotic is not None:
         is_resistant = bool(rng.random() < 0.2)
@@ -347,7 +359,7 @@ def add_culture_row(
         "microbiologyevents",
         microevent_id=rows.next_number("microbiologyevents"),
         subject_id=patient.subject_id,
-        hadm_id=episode.hadm_id,
+        hadm_id=hadm_id,
         micro_specimen_id=specimen_id,
         chartdate=datetime.combine(moment.date(), time()),
         charttime=None if timeless else moment,

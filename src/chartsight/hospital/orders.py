@@ -15,10 +15,12 @@ from chartsight.hospital.rows import Rows
 
 DOSE_HOURS = {1: (8,), 2: (8, 20), 3: (8, 14, 20), 4: (4, 10, 16, 22)}
 FREQUENCIES = {0: "INFUSION", 1: "DAILY", 2: "BID", 3: "TID", 4: "Q6H"}
+FREQUENCIES_AS_NEEDED = {1: "PRN", 2: "BID:PRN", 3: "Q8H:PRN", 4: "Q6H:PRN"}
 DOSES_WRITTEN = 3  # doses of one order that reach emar; longer courses only repeat them
 ORDERED_AGAIN_A_DAY = 0.16  # how often a drug's order is renewed or changed
 GIVEN_ONCE = ("Influenza Vaccine Quadrivalent",)
 NEEDS_LEAST, NEEDS_MOST = 0.55, 2.6  # factor on the share of ward drugs
+NEEDS_TREATMENT = 0.6  # the same for what treats another disease than the course's
 
 
 @dataclass
@@ -69,7 +71,9 @@ def add_orders(book: OrderBook, episode: Episode) -> None:
     wanted += [
         name
         for name, usual in codes.WARD_DRUGS.items()
-        if book.rng.random() < usual * share and name not in names and codes.DRUGS[name].doses_a_day > 0
+        if book.rng.random() < usual * (NEEDS_TREATMENT if name in codes.TREATMENTS else share)
+        and name not in names
+        and codes.DRUGS[name].doses_a_day > 0
     ]
     for name in wanted:
         again = int(book.rng.poisson(min(ORDERED_AGAIN_A_DAY * length, 6.0)))
@@ -107,7 +111,8 @@ def add_drug(book: OrderBook, episode: Episode, name: str, delay: float) -> None
     """A drug from its order to its last dose; ordered after `delay` of the stay has passed."""
     drug = codes.DRUGS[name]
     ids = {"subject_id": book.patient.subject_id, "hadm_id": episode.hadm_id}
-    is_infusion = drug.doses_a_day == 0
+    is_infusion, is_as_needed = drug.doses_a_day == 0, name in codes.AS_NEEDED
+    doses_a_day = None if is_infusion or is_as_needed else float(drug.doses_a_day)
     ordered = after(episode.admittime + delay * (episode.dischtime - episode.admittime), book.rng, (20, 200))
     ordered = min(ordered, episode.dischtime - timedelta(minutes=30))
     start = ordered.replace(minute=0, second=0) + timedelta(hours=1)
@@ -123,7 +128,7 @@ def add_drug(book: OrderBook, episode: Episode, name: str, delay: float) -> None
         formulary_drug_cd=drug.formulary, gsn=drug.gsn or None,
         ndc=drug.ndc, prod_strength=drug.strength, dose_val_rx=drug.dose, dose_unit_rx=drug.unit,
         form_val_disp=drug.amount, form_unit_disp=drug.form,
-        doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day), route=drug.route,
+        doses_per_24_hrs=doses_a_day, route=drug.route,
     )  # fmt: skip
     if drug.route == "IV" and name not in codes.DILUENTS and book.rng.random() < 0.7:
         base_name = codes.DILUENTS[int(book.rng.random() < 0.4)]
@@ -133,16 +138,16 @@ def add_drug(book: OrderBook, episode: Episode, name: str, delay: float) -> None
             order_provider_id=provider, starttime=start, stoptime=stop, drug_type="BASE", drug=base_name,
             formulary_drug_cd=base.formulary, gsn=base.gsn, ndc=base.ndc, prod_strength=base.strength,
             dose_val_rx=base.dose, dose_unit_rx=base.unit, form_val_disp=base.amount, form_unit_disp=base.form,
-            doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day), route=drug.route,
+            doses_per_24_hrs=doses_a_day, route=drug.route,
         )  # fmt: skip
     hours = DOSE_HOURS.get(drug.doses_a_day, ())
     book.rows.add(
         "pharmacy", **ids, pharmacy_id=pharmacy_id, poe_id=poe_id, starttime=start, stoptime=stop, medication=name,
         proc_type="IV Large Volume" if is_infusion else "IV Piggyback" if drug.route == "IV" else "Unit Dose",
         status="Discontinued via patient discharge", entertime=ordered, verifiedtime=after(ordered, book.rng, (2, 30)),
-        route=drug.route, frequency=FREQUENCIES[drug.doses_a_day],
-        disp_sched=", ".join(f"{hour:02d}" for hour in hours) or None,
-        infusion_type="C" if is_infusion else None, doses_per_24_hrs=None if is_infusion else float(drug.doses_a_day),
+        route=drug.route, frequency=(FREQUENCIES_AS_NEEDED if is_as_needed else FREQUENCIES)[drug.doses_a_day],
+        disp_sched=None if is_as_needed else ", ".join(f"{hour:02d}" for hour in hours) or None,
+        infusion_type="C" if is_infusion else None, doses_per_24_hrs=doses_a_day,
         duration_interval="Ongoing", expiration_value=36, expiration_unit="Hours", dispensation="Omnicell",
     )  # fmt: skip
     for scheduled in dose_times(start, stop, hours):

@@ -15,13 +15,14 @@ from chartsight.hospital.admissions import add_admission, add_patient, add_visit
 from chartsight.hospital.charges import add_charges
 from chartsight.hospital.csv_files import CsvFile
 from chartsight.hospital.intensive_care import Stay, add_stay
-from chartsight.hospital.labs import add_admission_labs, add_cultures, add_visit_labs
+from chartsight.hospital.labs import add_admission_labs, add_cultures, add_visit_cultures, add_visit_labs
 from chartsight.hospital.orders import OrderBook, add_orders
 from chartsight.hospital.patients import Patient
 from chartsight.hospital.rows import HOSPITAL_TABLES, Rows
 
 PROVIDERS, CAREGIVERS = 60, 40
 TABLES_STREAM = 1  # of the generators: findings and bodies use none, tables this one
+VISIT_CULTURES_STREAM = 26  # of their own, so that they move nothing else
 CHARTED_TABLES = ("chartevents", "datetimeevents", "inputevents", "ingredientevents", "outputevents", "procedureevents")
 
 
@@ -65,10 +66,12 @@ def build_life(patient: Patient, seed: int, staff: Staff, written: Mapping[str, 
     """All rows of one patient, charges included; keys that count go on after the rows already `written`."""
     rows = Rows(written)
     rng = np.random.default_rng([seed, patient.subject_id, TABLES_STREAM])
+    cultures = np.random.default_rng([seed, patient.subject_id, VISIT_CULTURES_STREAM])
     add_patient(rows, patient)
     for visit in patient.visits:
         add_visit(rows, rng, patient, visit)
         add_visit_labs(rows, rng, patient, visit, str(rng.choice(staff.providers)))
+        add_visit_cultures(rows, cultures, patient, visit)
     book = OrderBook(rows, rng, patient, staff.providers)
     for episode in patient.episodes:
         provider = str(rng.choice(staff.providers))
