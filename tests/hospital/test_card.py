@@ -80,6 +80,8 @@ def test_a_reference_may_lack_a_table_but_not_half_of_one(small_hospital: Path, 
     card = hospital_card(small_hospital, tmp_path / "card.html", reference)
     coded = next(each for each in card.differences if each.name == "Diagnoses in ICD-10")
     assert coded.our_share is not None and coded.their_share is None
+    number = next(each for each in card.differences if each.name == "Diagnoses")
+    assert number.ours is not None and number.ours.n > 0 and number.words == "not in the reference"
     labs = reference / "hosp" / "labevents.csv.gz"
     for spoiled in (labs.read_bytes()[:2000], b"", (reference / "hosp" / "admissions.csv.gz").read_bytes()):
         labs.write_bytes(spoiled)
@@ -98,3 +100,7 @@ def test_every_large_difference_from_the_demo_is_stated(small_hospital: Path, tm
     by_name = {each.name: each for each in card.differences}
     ages = by_name["Age"].theirs
     assert ages is not None and ages.n == 100 and ages.quantiles[2] == 63
+    # What courses drive is compared too, and what the demo lacks is called so.
+    assert {"C-reactive protein", "NT-proBNP", "Cultures", "Transfers", "Cultures without an admission"} <= set(by_name)
+    assert by_name["Cultures without an admission"].their_share == pytest.approx(0.317, abs=0.001)
+    assert by_name["Heart rate"].words == "not in the reference"

@@ -30,8 +30,8 @@ from chartsight.schema import MIMIC_TABLES, Table
 Values = NDArray[np.float64]
 
 READ_TABLES = {
-    "patients", "admissions", "diagnoses_icd", "procedures_icd", "labevents", "prescriptions", "icustays",
-    "chartevents",
+    "patients", "admissions", "transfers", "diagnoses_icd", "procedures_icd", "labevents", "microbiologyevents",
+    "prescriptions", "emar", "icustays", "chartevents", "outputevents",
 }  # fmt: skip
 DUCKDB_TYPES = {"int": "INTEGER", "bigint": "BIGINT", "float": "DOUBLE", "text": "VARCHAR", "date": "DATE",
                 "time": "TIMESTAMP", "bool": "BOOLEAN"}  # fmt: skip
@@ -40,7 +40,9 @@ COMMON_LABS: Mapping[int, str] = {
     50971: "Potassium", 50983: "Sodium", 50902: "Chloride", 50882: "Bicarbonate", 50868: "Anion gap",
     51006: "Urea nitrogen", 50912: "Creatinine", 50931: "Glucose", 50893: "Calcium", 50960: "Magnesium",
     50970: "Phosphate", 51221: "Hematocrit", 51222: "Hemoglobin", 51301: "White cells", 51265: "Platelets",
-    51250: "MCV", 51277: "RDW", 51237: "INR", 50813: "Lactate", 50820: "pH",
+    51250: "MCV", 51277: "RDW", 51237: "INR", 50813: "Lactate", 50820: "pH", 50818: "pCO2", 50821: "pO2",
+    50862: "Albumin", 50885: "Bilirubin", 51256: "Neutrophils", 50889: "C-reactive protein", 50963: "NT-proBNP",
+    51003: "Troponin T",
 }  # fmt: skip
 VITALS: Mapping[int, str] = {
     220045: "Heart rate", 220050: "Systolic pressure", 220210: "Respiratory rate", 220277: "Oxygen saturation",
@@ -75,6 +77,15 @@ DISTRIBUTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("Prescriptions", "an admission", "SELECT count(*) FROM {hosp}prescriptions GROUP BY hadm_id"),
     ("Different drugs", "an admission", "SELECT count(DISTINCT drug) FROM {hosp}prescriptions GROUP BY hadm_id"),
+    ("Doses charted", "an admission", "SELECT count(*) FROM {hosp}emar WHERE hadm_id IS NOT NULL GROUP BY hadm_id"),
+    (
+        "Cultures",
+        "an admission with any",
+        """SELECT count(DISTINCT micro_specimen_id) FROM {hosp}microbiologyevents
+           WHERE hadm_id IS NOT NULL GROUP BY hadm_id""",
+    ),
+    ("Transfers", "an admission", "SELECT count(*) FROM {hosp}transfers WHERE hadm_id IS NOT NULL GROUP BY hadm_id"),
+    ("Outputs charted", "a stay in intensive care", "SELECT count(*) FROM {icu}outputevents GROUP BY stay_id"),
     (
         "Minutes to a result",
         "from specimen to storage",
@@ -94,6 +105,17 @@ SHARES: tuple[tuple[str, str], ...] = (
     ("Results flagged abnormal", "SELECT count(flag) / count(*) FROM {hosp}labevents"),
     ("Results without a number", "SELECT avg((valuenum IS NULL)::INT) FROM {hosp}labevents"),
     ("Results without an admission", "SELECT avg((hadm_id IS NULL)::INT) FROM {hosp}labevents"),
+    ("Admissions with a culture", "SELECT count(DISTINCT m.hadm_id) / count(DISTINCT a.hadm_id) "
+     "FROM {hosp}admissions a LEFT JOIN {hosp}microbiologyevents m USING (hadm_id)"),
+    ("Cultures without an admission", "SELECT count(DISTINCT micro_specimen_id) FILTER (hadm_id IS NULL) "
+     "/ count(DISTINCT micro_specimen_id) FROM {hosp}microbiologyevents"),
+    ("Cultures in which something grew", "SELECT count(DISTINCT micro_specimen_id) FILTER (org_name IS NOT NULL) "
+     "/ count(DISTINCT micro_specimen_id) FROM {hosp}microbiologyevents"),
+    ("Cultures with a date only", "SELECT avg((charttime IS NULL)::INT) FROM {hosp}microbiologyevents"),
+    ("Admissions with a diuretic into a vein", "SELECT count(DISTINCT p.hadm_id) / count(DISTINCT a.hadm_id) "
+     "FROM {hosp}admissions a LEFT JOIN {hosp}prescriptions p ON p.hadm_id = a.hadm_id "
+     "AND p.drug = 'Furosemide' AND p.route LIKE 'IV%'"),
+    ("Orders without doses a day", "SELECT avg((doses_per_24_hrs IS NULL)::INT) FROM {hosp}prescriptions"),
     ("Results with a comment", "SELECT count(comments) / count(*) FROM {hosp}labevents"),
     ("Stays that end before they begin", "SELECT avg((dischtime < admittime)::INT) FROM {hosp}admissions"),
 )  # fmt: skip
@@ -265,6 +287,8 @@ def compare_distributions(name: str, unit: str, ours: Values, theirs: Values | N
     if theirs is None:
         return Difference(name, unit, "distribution", mine)
     other = summarise(theirs)
+    if not other.n:
+        return Difference(name, unit, "distribution", mine, words="not in the reference")
     if min(mine.n, other.n) < FEWEST:
         return Difference(name, unit, "distribution", mine, other, words="too few to compare")
     low, high = np.quantile(np.concatenate([ours, theirs]), [0.01, 0.99])
