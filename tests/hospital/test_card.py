@@ -25,7 +25,8 @@ def test_equal_distributions_do_not_differ_and_distant_ones_do() -> None:
     assert same.standardised == 0 and same.ks == 0 and same.words.startswith("alike")
     apart = compare_distributions("x", "days", values + 1000, values)
     assert apart.ks == 1 and apart.words.startswith("much higher here")
-    assert compare_distributions("x", "days", values, np.zeros(0)).words == "too few to compare"
+    assert compare_distributions("x", "days", values, values[:4]).words == "too few to compare"
+    assert compare_distributions("x", "days", values, np.zeros(0)).words == "not in the reference"
 
 
 def test_the_kolmogorov_smirnov_distance_is_the_largest_gap() -> None:

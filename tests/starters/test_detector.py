@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chartsight.errors import ChartsightError
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.render import render_film
 from chartsight.starters.detector import (
     KINDS,
+    SECTION,
     Boxes,
     DetectorLesson,
+    KindFigures,
+    as_markdown,
     average_precision,
     decode,
+    detect,
     encode,
     find_boxes,
     fit_detector,
@@ -93,6 +99,27 @@ def test_a_small_detector_finds_bright_squares(tmp_path: Path) -> None:
     taught = fit_detector(learned, lesson, tmp_path / "state.pt", ("square",), quiet=True)
     [figures] = measure_boxes(true_boxes(fresh, ("square",)), find_boxes(taught, fresh.pixels), ("square",))
     assert figures.pointing > 0.8 and figures.precision[0] > 0.6 and figures.confused == 0
+
+
+def test_the_table_says_what_was_found() -> None:
+    figures = [KindFigures("one", 10, (0.5, 0.25), 0.75, 8, 1), KindFigures("two", 5, (0.7, 0.35), 0.5, 2, 0)]
+    lines = as_markdown(figures).splitlines()
+    assert lines[2] == "| one | 10 | 0.500 | 0.250 | 0.750 | 1 of 8 |"
+    assert lines[-1] == "| all | 15 | 0.600 | 0.300 | | 1 of 10 |"
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_whole_path_in_small_fills_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no markers\n")
+    with pytest.raises(ChartsightError, match="has no section to fill"):
+        detect(tmp_path / "work", films=12, fresh=8, steps=2, size=64, workers=1, quiet=True, write=page)
+    assert not (tmp_path / "work").exists()
+    page.write_text(f"before\n{SECTION.start}\n{SECTION.end}\nafter\n")
+    detect(tmp_path / "work", films=12, fresh=8, steps=2, size=64, workers=1, quiet=True, write=page)
+    text, figures = page.read_text("utf-8"), json.loads((tmp_path / "work" / "figures.json").read_text("utf-8"))
+    assert text.startswith("before\n") and text.endswith("after\n") and "12 films to learn from, 8 fresh" in text
+    assert all(f"| {each['kind']} | {each['boxes']} |" in text for each in figures["kinds"])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind in FINDINGS])

@@ -2,6 +2,7 @@
 
     python -m chartsight.starters.detector runs/detector                 # draw, teach, measure
     python -m chartsight.starters.detector runs/detector --json
+    python -m chartsight.starters.detector runs/detector --write docs/starter.md
 
 The starter's tower with one more layer that says, for every cell of its grid and every kind of finding: here is the
 middle of one, and this is its box. It shows that boxes and films belong together, left and right included; it is no
@@ -14,6 +15,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +29,7 @@ from torch import Tensor, nn
 
 from chartsight.errors import RecipeError
 from chartsight.exits import run_alone
+from chartsight.figures import Section, describe_machine
 from chartsight.progress import track
 from chartsight.runs import make_folder, new_output, write_json
 from chartsight.starters.learning import Parts, rate_at, resume, save_state, take_step
@@ -44,6 +47,7 @@ OVERLAPS = (0.3, 0.5)
 CONFIDENT = 0.5  # of a box that counts when sides are compared
 FIT = FilmPlan(films=6_000, seed=320_001, favoured=KINDS)
 FRESH = FilmPlan(films=1_200, seed=320_002, favoured=KINDS)
+SECTION = Section("detector")
 Floats = NDArray[np.float32]
 
 
@@ -292,6 +296,24 @@ def find_boxes(detector: Detector, films: NDArray[np.uint8]) -> Boxes:
     )  # fmt: skip
 
 
+def mean_precisions(figures: Sequence[KindFigures]) -> tuple[float, ...]:
+    """Mean average precision over the kinds at each of `OVERLAPS`."""
+    return tuple(float(np.nanmean([each.precision[nth] for each in figures])) for nth in range(len(OVERLAPS)))
+
+
+def as_markdown(figures: Sequence[KindFigures]) -> str:
+    """The figures as a table, the mean last."""
+    names = ("finding", "boxes", *(f"AP at {least}" for least in OVERLAPS), "pointing", "on the wrong side")
+    lines = ["| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
+    for each in figures:
+        shares = " | ".join(f"{value:.3f}" for value in (*each.precision, each.pointing))
+        lines.append(f"| {each.kind} | {each.boxes} | {shares} | {each.confused} of {each.sides} |")
+    means = " | ".join(f"{value:.3f}" for value in mean_precisions(figures))
+    wrong, sided = sum(each.confused for each in figures), sum(each.sides for each in figures)
+    lines.append(f"| all | {sum(each.boxes for each in figures)} | {means} | | {wrong} of {sided} |")
+    return "\n".join(lines)
+
+
 def detect(
     work: Annotated[Path, typer.Argument(help="Folder for films and state; a killed run goes on in it.")],
     films: Annotated[int, typer.Option(help="Films to learn from.")] = FIT.films,
@@ -302,10 +324,13 @@ def detect(
     workers: Annotated[int | None, typer.Option(help="Processes that draw films.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    write: Annotated[Path | None, typer.Option(help="A page with the markers, such as docs/starter.md.")] = None,
 ) -> None:
     """Teach the reference detector on drawn boxes and measure it on fresh films."""
     if size < 32 or size % 16:
         raise RecipeError("out-of-range", "--size", str(size), "a multiple of 16, at least 32")
+    if write is not None:
+        SECTION.split(write)  # a page without markers is found before the work
     make_folder(work)
     quiet = quiet or as_json
     plans = [
@@ -316,7 +341,7 @@ def detect(
     state = work / f"state-{plan_digest(plans[0])}.pt"
     detector = fit_detector(learned, DetectorLesson(steps=steps), state, quiet=quiet)
     figures = measure_boxes(true_boxes(measured), find_boxes(detector, measured.pixels))
-    means = [float(np.nanmean([each.precision[nth] for each in figures])) for nth in range(len(OVERLAPS))]
+    means = mean_precisions(figures)
     result: dict[str, Any] = {
         "films": len(measured.pixels), "mean_average_precision": dict(zip(map(str, OVERLAPS), means, strict=True)),
         "sides": sum(each.sides for each in figures), "confused": sum(each.confused for each in figures),
@@ -324,6 +349,13 @@ def detect(
     }  # fmt: skip
     with new_output(work / "figures.json", replace=True) as partial:
         write_json(partial, result)
+    if write is not None:
+        said = (
+            f"`python -m chartsight.starters.detector {work} --films {films} --steps {steps}` on "
+            f"{datetime.now(UTC):%Y-%m-%d}: {describe_machine()}. {films:,} films to learn from, {fresh:,} fresh ones "
+            f"to measure on, {size} px, difficulty {difficulty}."
+        )
+        SECTION.write(write, f"{said}\n\n{as_markdown(figures)}")
     if as_json:
         print(json.dumps(result, indent=2))
         return
