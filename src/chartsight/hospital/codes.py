@@ -86,6 +86,14 @@ LAB_ITEMS: Mapping[int, LabItem] = {
     51508: LabItem("Urine Color", HEMATOLOGY, "N/A", None, None, 0, 0, fluid="Urine"),
     51514: LabItem("Urobilinogen", HEMATOLOGY, "mg/dL", 0.2, 1, 0, 0, fluid="Urine"),
     52172: LabItem("RDW-SD", HEMATOLOGY, "fL", 35.1, 46.3, 46, 4),
+    50920: LabItem("Estimated GFR (MDRD equation)", CHEMISTRY, None, None, None, 0, 0),
+    51137: LabItem("Anisocytosis", HEMATOLOGY, "N/A", None, None, 0, 0),
+    51233: LabItem("Hypochromia", HEMATOLOGY, "N/A", None, None, 0, 0),
+    51246: LabItem("Macrocytes", HEMATOLOGY, "N/A", None, None, 0, 0),
+    51252: LabItem("Microcytes", HEMATOLOGY, "N/A", None, None, 0, 0),
+    51266: LabItem("Platelet Smear", HEMATOLOGY, "N/A", None, None, 0, 0),
+    51267: LabItem("Poikilocytosis", HEMATOLOGY, "N/A", None, None, 0, 0),
+    51268: LabItem("Polychromasia", HEMATOLOGY, "N/A", None, None, 0, 0),
 }
 # Item -> reference range of women, where it is not the one above.
 FEMALE_RANGES: Mapping[int, tuple[float, float]] = {
@@ -96,6 +104,8 @@ ELECTROLYTES = (50868, 50882, 50902, 50912, 50931, 50971, 50983, 51006)
 MINERALS = (50893, 50960, 50970)
 BLOOD_COUNT = (51221, 51222, 51248, 51249, 51250, 51265, 51277, 51279, 51301)
 DIFFERENTIAL = (51146, 51200, 51244, 51254, 51256)
+SMEAR = (51137, 51233, 51246, 51252, 51266, 51267, 51268)  # looked at beside some differentials
+FILTRATION = 50920  # estimated from creatinine, age and sex
 SERUM_INDICES = (50934, 50947)
 LIVER = (50861, 50863, 50878, 50885)
 COAGULATION = (51237, 51274, 51275)

@@ -46,7 +46,7 @@ GENERAL_ILLNESS: Mapping[int, float] = {
     51301: 12.5,
     51200: 0.9, 52172: 57,
 }  # fmt: skip
-# Urine item -> text results from common to rare; MIMIC-IV writes them into `value` and again into `comments`.
+# Urine item -> text results from common to rare. MIMIC-IV writes most into `comments` and leaves `value` empty.
 URINE_WORDS: Mapping[int, tuple[str, ...]] = {
     51464: ("NEG", "NEG", "NEG", "NEG", "SM", "MOD"),
     51466: ("NEG", "NEG", "SM", "TR", "MOD", "LG"),
@@ -64,6 +64,10 @@ URINE_NUMBERS: Mapping[int, tuple[str, ...]] = {
     51514: ("NEG", "NEG", "NEG", "NEG", "2", "4"),
 }
 URINE = {**URINE_WORDS, **URINE_NUMBERS}
+SMEAR_WORDS = ("NORMAL", "NORMAL", "OCCASIONAL", "1+", "1+", "2+")  # from common to rare
+TEXT_IN_VALUE = 0.06  # share of texts that stand in `value` after all
+SMEARS, FILTRATIONS = 0.46, 0.25  # shares of differentials and of creatinines, as in the demo
+HIGHEST_FILTRATION = 75  # ml/min/1.73 m2; what is above is written so
 
 
 class Drift:
@@ -188,9 +192,12 @@ def add_draw(rows: Rows, rng: np.random.Generator, patient: Patient, draw: Draw,
     delay *= WEEKEND_DELAY if draw.moment.weekday() >= 5 else 1.0
     stored = whole_second(draw.moment + timedelta(minutes=max(1, round(float(delay)))))
     known: dict[int, float] = {}
-    for item in sorted(draw.items, key=lambda item: (item != HAEMOGLOBIN, item)):
-        if item in URINE:
-            result = urine_result(rng, item, draw.illness)
+    asked = (*draw.items, *asked_beside(rng, draw.items))
+    for item in sorted(asked, key=lambda item: (item != HAEMOGLOBIN, item)):
+        if item in URINE or item in codes.SMEAR:
+            result = worded_result(rng, URINE.get(item, SMEAR_WORDS), draw.illness)
+        elif item == codes.FILTRATION:
+            result = filtration_result(patient, known[KIDNEY[0]], draw.moment)
         else:
             known[item] = draw_value(patient, item, draw.illness, known, drift.step(rng, item, draw.moment))
             result = blood_result(rng, item, known[item])
@@ -272,12 +279,35 @@ def blood_result(rng: np.random.Generator, item: int, value: float) -> Result:
     return Result(f"{number:.{decimals}f}", number, comment)
 
 
-def urine_result(rng: np.random.Generator, item: int, illness: float) -> Result:
-    """One of the texts that urine has; the ill have the rarer ones more often."""
-    words = URINE[item]
+def asked_beside(rng: np.random.Generator, items: tuple[int, ...]) -> tuple[int, ...]:
+    """What the laboratory adds of itself: a look at the smear, the filtration that goes with a creatinine."""
+    smear = rng.random() < SMEARS if set(codes.DIFFERENTIAL) <= set(items) else False
+    filtration = rng.random() < FILTRATIONS if KIDNEY[0] in items else False
+    return (*(codes.SMEAR if smear else ()), *((codes.FILTRATION,) if filtration else ()))
+
+
+def worded_result(rng: np.random.Generator, words: tuple[str, ...], illness: float) -> Result:
+    """One of the texts that urine and smears have; the ill have the rarer ones more often."""
     text = words[min(int(len(words) * float(rng.random()) ** (1.3 - 0.6 * illness)), len(words) - 1)]
-    is_number = text[0].isdigit()
-    return Result(text, float(text) if is_number else None, None if is_number else f"{text}.")
+    if text.replace(".", "").isdigit():
+        return Result(text, float(text))
+    return Result(text, None) if rng.random() < TEXT_IN_VALUE else Result(None, None, f"{text}.")
+
+
+def filtration_result(patient: Patient, creatinine: float, moment: datetime) -> Result:
+    """A sentence and no number, as MIMIC-IV has it.
+
+    Source: Levey 2006, the re-expressed MDRD equation without its factor of race.
+    """
+    measured = max(round(creatinine, 1), 0.1)
+    rate = 175 * measured**-1.154 * max(patient.age_at(moment), 18) ** -0.203
+    rate *= 0.742 if patient.body.sex == "F" else 1.0
+    said = f">{HIGHEST_FILTRATION}" if rate > HIGHEST_FILTRATION else f"{rate:.0f}"
+    comment = (
+        f"Using this patient's age, gender, and serum creatinine value of {measured},.  "
+        f"Estimated GFR = {said} (mL/min/1.73 m2)."
+    )
+    return Result(None, None, comment)
 
 
 def reference_range(item: int, patient: Patient) -> tuple[float | None, float | None]:
