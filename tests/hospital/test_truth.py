@@ -15,6 +15,7 @@ from chartsight.hospital.imagenome import attribute_rows
 from chartsight.hospital.patients import plan_patients
 from chartsight.hospital.reports import with_label_noise
 from chartsight.hospital.truth import truth_rows
+from chartsight.schema import ATTRIBUTES, OBJECTS
 
 PLAIN = HospitalConfig(patients=120, seed=17, film_size_px=64)
 
@@ -38,6 +39,14 @@ def said_in_graph(reading: Reading) -> Iterator[tuple[str, tuple[str, str]]]:
         name, context, category, attribute = str(row[6]), str(row[8]), row[9], str(row[10])
         if category != "nlp":
             yield context, (attribute, name)
+
+
+def test_a_hospital_shows_most_of_the_vocabulary(readings: list[Reading]) -> None:
+    """47 attributes are planted, two implied, seven are diseases that explain them, and some are broader words."""
+    seen = {each for reading in readings for each in true_of(reading)}
+    attributes = {attribute for attribute, _ in seen}
+    assert {ATTRIBUTES[each] for each in attributes} == set(ATTRIBUTES.values()) and len(set(ATTRIBUTES.values())) == 5
+    assert len(attributes) >= 45 and len({name for _, name in seen}) >= 0.8 * len(OBJECTS)
 
 
 def test_the_scene_graph_says_what_is_true_and_nothing_else(readings: list[Reading]) -> None:
