@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from chartsight.errors import CheckpointError, OutputError, RecipeError
 from chartsight.hospital.findings import FINDINGS
@@ -16,6 +17,7 @@ from chartsight.starters import reference, reference_films
 from chartsight.starters.learning import rate_at
 from chartsight.starters.reference import (
     SHIPPED,
+    CellGrid,
     Lesson,
     fit_classifier,
     load_classifier,
@@ -32,6 +34,7 @@ from chartsight.starters.reference_films import (
     plan_film,
 )
 from chartsight.starters.reference_films import draw_plan as draw
+from chartsight.vlm.preprocessing import STARTER_PREPROCESSING
 
 HOSPITAL = Path(reference_films.chartsight.hospital.__file__).parent
 TINY = FilmPlan(films=24, seed=5, drawn_px=64, size_px=64, findings_a_film=8)
@@ -144,6 +147,50 @@ def test_it_learns_to_tell_what_it_is_shown(tmp_path: Path) -> None:
     assert nothing.area.estimate < 0.7 and nothing.verdict == "too hard"
     assert {each.attribute for each in difficulty.outside} == {"square", "nothing"}
     assert difficulty.mean.low < difficulty.mean.estimate < difficulty.mean.high
+
+
+def test_cells_hold_what_their_boxes_cover() -> None:
+    """Of a grid of four by four: a box over a quarter of the film, and a dot in the second cell of the second row."""
+    films = DrawnFilms(
+        np.zeros((2, 64, 64), np.uint8), np.arange(2), np.full(2, "PA"), ("dot", "quarter"),
+        np.array([[1, 0], [0, 1]], np.float32), np.array([1, 0]), np.array([1, 0]), np.array(["lung", "lung"]),
+        np.array([[0, 0, 0.5, 0.5], [0.30, 0.30, 0.31, 0.31]], np.float32),
+    )  # fmt: skip
+    cells = CellGrid(films, 4).of(np.array([1, 0])).reshape(2, 4, 4, 2)
+    assert cells[0, :2, :2, 1].all() and cells[0, ..., 1].sum() == 4
+    assert cells[1, 1, 1, 0] == 1 and cells.sum() == 5
+    drawn = CellGrid(films, 4).of(np.array([0, 0, 1]))
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
+
+
+def test_what_is_read_in_a_cell_says_where_the_finding_stands(tmp_path: Path) -> None:
+    """A bright dot of three by three pixels, anywhere in half of the films; the others hold a dark one."""
+    random = np.random.default_rng(4)
+
+    def dotted(n: int) -> DrawnFilms:
+        there = (random.random((n, 1)) < 0.5).astype(np.float32)
+        pixels = random.integers(90, 110, (n, 64, 64)).astype(np.uint8)
+        corner = random.integers(2, 58, (n, 2))
+        for row, (x, y) in enumerate(corner):
+            pixels[row, y : y + 3, x : x + 3] = 150 if there[row, 0] else 60
+        marked = np.flatnonzero(there[:, 0])
+        box = (np.hstack([corner, corner + 3]) / 64).astype(np.float32)[marked]
+        return DrawnFilms(
+            pixels, np.arange(n), np.full(n, "PA"), ("dot",), there, marked, np.zeros(len(marked), np.int64),
+            np.full(len(marked), "lung"), box,
+        )  # fmt: skip
+
+    learned, fresh = dotted(300), dotted(200)
+    lesson = replace(LESSON, steps=120, films_per_step=16, learning_rate=4e-3, save_every=120, shift_px=0)
+    classifier = fit_classifier(learned, lesson, tmp_path / "state.pt", quiet=True)
+    assert measure_difficulty(classifier, fresh).findings[0].area.estimate > 0.95
+    with torch.inference_mode():
+        _, cells = classifier.look(STARTER_PREPROCESSING.pixel_values(fresh.pixels))
+    likeliest = cells[..., 0].argmax(1).numpy()
+    truth = CellGrid(fresh, 4).of(np.arange(200))[..., 0]
+    there = fresh.targets[:, 0] == 1
+    assert truth[there, likeliest[there]].mean() > 0.9
+    assert cells[..., 0].max(1).values.numpy()[there].mean() > cells[..., 0].max(1).values.numpy()[~there].mean() + 1
 
 
 def test_rates_rise_and_fall() -> None:

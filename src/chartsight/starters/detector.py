@@ -351,7 +351,7 @@ def detect(
         write_json(partial, result)
     if write is not None:
         said = (
-            f"`python -m chartsight.starters.detector {work} --films {films} --steps {steps}` on "
+            f"`python -m chartsight.starters.detector {work} --films {films} --fresh {fresh} --steps {steps}` on "
             f"{datetime.now(UTC):%Y-%m-%d}: {describe_machine()}. {films:,} films to learn from, {fresh:,} fresh ones "
             f"to measure on, {size} px, difficulty {difficulty}."
         )

@@ -46,11 +46,12 @@ from chartsight.vlm.preprocessing import STARTER_PREPROCESSING
 SHIPPED = Path(__file__).parents[1] / "models" / "reference-classifier"
 WEIGHTS, CARD, README = "model.safetensors", "reference.json", "README.md"
 MEANT = (0.75, 0.95)  # AUROC of a finding at the default level
+RARE = -5.0  # logit at which a cell begins: nearly nothing is in nearly every cell
 FEWEST_POSITIVES = 30  # below it an area says little, and counts in no mean
 
 # Seeds of the reference alone: no hospital of a test, of the demo or of the starters is drawn with them.
-FIT = FilmPlan(films=12_000, seed=310_001)
-FRESH = FilmPlan(films=2_500, seed=310_002)
+FIT = FilmPlan(films=7_000, seed=310_001)
+FRESH = FilmPlan(films=1_500, seed=310_002)
 CHECK = FilmPlan(films=300, seed=310_003)  # drawn by the test, every time
 
 
@@ -63,14 +64,16 @@ class Lesson:
         films_per_step: Batch size.
         learning_rate: At its peak; a tenth of the steps lead up to it, a cosine leads down.
         shift_px: Films are shifted by up to so many pixels; never flipped.
+        cells: Weight of the loss of the cells beside that of the films.
         save_every: Steps between two saved states.
     """
 
-    steps: int = 3_000
-    films_per_step: int = 64
+    steps: int = 2_400
+    films_per_step: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     shift_px: int = 4
+    cells: float = 20.0
     save_every: int = 200
     seed: int = 0
     widths: tuple[int, ...] = (24, 48, 96, 128)
@@ -78,7 +81,11 @@ class Lesson:
 
 
 class ReferenceClassifier(nn.Module):
-    """The starter's tower with one query a finding: float [B, 1, S, S] → logits [B, A]."""
+    """The starter's tower with one query a finding: float [B, 1, S, S] → logits [B, A].
+
+    While it learns, what a finding's query reads in a cell has to say too whether the finding stands there; a tube of
+    a few pixels is not found in thousands of films without being shown.
+    """
 
     def __init__(
         self, attributes: Sequence[str], size_px: int, widths: Sequence[int], blocks: Sequence[int]
@@ -88,11 +95,19 @@ class ReferenceClassifier(nn.Module):
         self.size_px = size_px
         self.tower = FilmTower(FilmTowerConfig(image_size=size_px, widths=tuple(widths), blocks=tuple(blocks)))
         self.head = LabelHead(self.tower.config.hidden_size, len(self.attributes))
+        self.cell_bias = nn.Parameter(torch.full((len(self.attributes),), RARE))
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """Logits of every attribute."""
-        logits: Tensor = self.head(self.tower(pixel_values).last_hidden_state.float())
+        logits, _ = self.look(pixel_values)
         return logits
+
+    def look(self, pixel_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [B, A] of every attribute, and [B, N, A] of every attribute in every cell, in reading order."""
+        tokens = self.tower(pixel_values).last_hidden_state.float()
+        logits: Tensor = self.head(tokens)
+        cells: Tensor = tokens @ self.head.read.T + self.cell_bias
+        return logits, cells
 
     @torch.inference_mode()
     def score(self, films: NDArray[np.uint8], batch: int = 128) -> NDArray[np.float32]:
@@ -124,6 +139,7 @@ def fit_classifier(films: DrawnFilms, lesson: Lesson, state: Path, *, quiet: boo
     classifier.to(device).train()
     targets = films.targets
     _start_at_prevalence(classifier, targets)
+    grid = CellGrid(films, films.pixels.shape[1] // classifier.tower.config.patch_size)
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
     identity = json.dumps([asdict(lesson), films.attributes, len(films.pixels)])
     parts: Parts = {"classifier": classifier, "optimizer": optimizer}
@@ -137,9 +153,13 @@ def fit_classifier(films: DrawnFilms, lesson: Lesson, state: Path, *, quiet: boo
         pixels = STARTER_PREPROCESSING.pixel_values(shift_films(films.pixels[chosen], lesson.shift_px, random))
         wanted = torch.from_numpy(targets[chosen]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            logits = classifier(pixels.to(device))
+            logits, cells = classifier.look(pixels.to(device))
         known = ~wanted.isnan()
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float()[known], wanted[known])
+        if lesson.cells:
+            there = torch.from_numpy(grid.of(chosen)).to(device)
+            each = nn.functional.binary_cross_entropy_with_logits(cells.float(), there, reduction="none").mean(1)
+            loss = loss + lesson.cells * each[known].mean()
         take_step(classifier, optimizer, loss, lesson.learning_rate * rate_at(step, lesson.steps))
         losses.append(loss.item())
         done = step + 1
@@ -148,6 +168,36 @@ def fit_classifier(films: DrawnFilms, lesson: Lesson, state: Path, *, quiet: boo
             if not quiet:
                 print(f"step {done} of {lesson.steps}: loss {np.mean(losses[-lesson.save_every :]):.4f}", flush=True)
     return classifier.to("cpu").eval()
+
+
+class CellGrid:
+    """What stands in which cell of the films, by their marks.
+
+    A cell holds a finding when the finding's box covers a quarter of it, or has its middle there.
+    """
+
+    def __init__(self, films: DrawnFilms, side: int) -> None:
+        self.side, self.attributes = side, len(films.attributes)
+        order = np.argsort(films.mark_film, kind="stable")
+        self.boxes, self.kinds = films.mark_box[order] * side, films.mark_attribute[order]
+        self.edges = np.searchsorted(films.mark_film[order], np.arange(len(films.pixels) + 1))
+
+    def of(self, films: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [B, side * side, A] of these films, 1 where something stands."""
+        there = np.zeros((len(films), self.side, self.side, self.attributes), np.float32)
+        low = np.arange(self.side)
+        for row, film in enumerate(films):
+            for mark in range(self.edges[film], self.edges[film + 1]):
+                x1, y1, x2, y2 = self.boxes[mark]
+                wide, high = (
+                    np.clip(np.minimum(last, low + 1) - np.maximum(first, low), 0, 1)
+                    for first, last in ((x1, x2), (y1, y2))
+                )
+                covered = high[:, None] * wide[None] >= 0.25
+                middle = np.clip(((y1 + y2) / 2, (x1 + x2) / 2), 0, self.side - 1).astype(np.int64)
+                covered[tuple(middle)] = True
+                there[row, covered, self.kinds[mark]] = 1
+        return there.reshape(len(films), self.side * self.side, self.attributes)
 
 
 def _start_at_prevalence(classifier: ReferenceClassifier, targets: NDArray[np.float32]) -> None:
