@@ -48,7 +48,7 @@ starters: $(STAMP)
 
 ## freeze how hard the films are: the reference classifier, taught and measured again
 reference: $(STAMP)
-	@$(BIN)/python -m chartsight.starters.reference fit runs/reference --ship
+	@$(BIN)/python -m chartsight.starters.reference fit runs/reference --ship --write docs/starter.md
 
 clean:
 	rm -rf $(VENV) demo demo-open-data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +13,22 @@ import pytest
 import torch
 
 from chartsight.errors import CheckpointError, OutputError, RecipeError
+from chartsight.evaluation.intervals import Interval
 from chartsight.hospital.findings import FINDINGS
 from chartsight.starters import reference, reference_films
 from chartsight.starters.learning import rate_at
 from chartsight.starters.reference import (
     SHIPPED,
     CellGrid,
+    Difficulty,
+    FindingDifficulty,
     Lesson,
     fit_classifier,
     load_classifier,
     make_reference,
     measure_difficulty,
     read_card,
+    render_difficulty,
 )
 from chartsight.starters.reference_films import (
     DRAWN_BY,
@@ -191,6 +196,19 @@ def test_what_is_read_in_a_cell_says_where_the_finding_stands(tmp_path: Path) ->
     there = fresh.targets[:, 0] == 1
     assert truth[there, likeliest[there]].mean() > 0.9
     assert cells[..., 0].max(1).values.numpy()[there].mean() > cells[..., 0].max(1).values.numpy()[~there].mean() + 1
+
+
+def test_the_table_goes_from_hard_to_easy() -> None:
+    def finding(name: str, area: float, positives: int = 90) -> FindingDifficulty:
+        return FindingDifficulty(name, Interval(area, area - 0.02, area + 0.02, 500, 250), positives)
+
+    findings = (finding("easy", 0.97), finding("hard", 0.6), finding("meant", 0.8), finding("rare", math.nan, 4))
+    text = render_difficulty(Difficulty(findings, Interval(0.79, 0.77, 0.81, 500, 250), 500))
+    assert "so are 1 of 3." in text
+    rows = [line.split(" | ") for line in text.splitlines()[4:]]
+    assert [row[0].removeprefix("| ") for row in rows] == ["hard", "meant", "easy", "rare"]
+    assert [row[-1].removesuffix(" |") for row in rows] == ["too hard", "as meant", "too easy", "too few"]
+    assert rows[0][1] == "0.600 (0.580 to 0.620)" and rows[-1][1] == "–"
 
 
 def test_rates_rise_and_fall() -> None:

@@ -1,6 +1,7 @@
 """The reference classifier, which freezes how hard the synthetic films are.
 
     python -m chartsight.starters.reference fit runs/reference --ship     # draw, teach, measure, put into the package
+    python -m chartsight.starters.reference fit runs/reference --ship --write docs/starter.md   # and into the page
     python -m chartsight.starters.reference measure runs/reference        # measure again, on fresh films
 
 A residual network of 1.1 million weights is taught to name every finding that the hospital can draw, on films of a
@@ -17,6 +18,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +36,7 @@ from chartsight.errors import CheckpointError, RecipeError
 from chartsight.evaluation.areas import AreaDraws, interval_of, mean_area
 from chartsight.evaluation.intervals import Interval
 from chartsight.exits import exit_code
+from chartsight.figures import Section, describe_machine
 from chartsight.progress import track
 from chartsight.runs import Run, make_folder, new_output, remove, write_json
 from chartsight.starters.learning import Parts, rate_at, resume, save_state, take_step
@@ -44,6 +47,7 @@ from chartsight.vlm.film_tower import FilmTower, FilmTowerConfig
 from chartsight.vlm.preprocessing import STARTER_PREPROCESSING
 
 SHIPPED = Path(__file__).parents[1] / "models" / "reference-classifier"
+SECTION = Section("reference")
 WEIGHTS, CARD, README = "model.safetensors", "reference.json", "README.md"
 MEANT = (0.75, 0.95)  # AUROC of a finding at the default level
 RARE = -5.0  # logit at which a cell begins: nearly nothing is in nearly every cell
@@ -387,16 +391,29 @@ def render_card(lesson: Lesson, plans: tuple[FilmPlan, FilmPlan, FilmPlan], diff
         f"{lesson.films_per_step}; measured on {fresh.films:,} fresh films (seed {fresh.seed}). Each finding is "
         "planted for itself, so no other finding gives it away. Intervals are 95%, over patients.",
         "",
-        f"Mean AUROC {said(difficulty.mean)}. Meant: {MEANT[0]} to {MEANT[1]} a finding.",
+        render_difficulty(difficulty),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_difficulty(difficulty: Difficulty) -> str:
+    """Mean, how many findings are as hard as meant, and a table from hard to easy, those with too few last."""
+    counted = [each for each in difficulty.findings if each.verdict != "too few"]
+    meant = sum(each.verdict == "as meant" for each in counted)
+    lines = [
+        f"Mean AUROC {said(difficulty.mean)}. Meant: {MEANT[0]} to {MEANT[1]} a finding; so are {meant} of "
+        f"{len(counted)}.",
         "",
         "| finding | AUROC | films with it | |",
         "|---|---|---:|---|",
         *(
             f"| {each.attribute} | {said(each.area)} | {each.positives} | {each.verdict} |"
-            for each in difficulty.findings
+            for each in sorted(
+                difficulty.findings, key=lambda each: (math.isnan(each.area.estimate), each.area.estimate)
+            )
         ),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def said(interval: Interval) -> str:
@@ -423,6 +440,7 @@ def fit(
     style: Annotated[str, typer.Option(help="How films look.")] = FIT.style,
     difficulty: Annotated[str, typer.Option(help="How faint findings are.")] = FIT.difficulty,
     ship: Annotated[bool, typer.Option("--ship", help="Copy the result into the package.")] = False,
+    write: Annotated[Path | None, typer.Option(help="A page with the markers, such as docs/starter.md.")] = None,
     workers: Workers = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -430,11 +448,20 @@ def fit(
     """Draw films, teach the classifier, measure it on fresh films."""
     if steps < 1:
         raise RecipeError("out-of-range", "--steps", str(steps), "1 or more")
+    if write is not None:
+        SECTION.split(write)  # a page without markers is found before the work
     lessons = (replace(FIT, films=films), replace(FRESH, films=fresh), CHECK)
     fit_plan, fresh_plan, check_plan = (replace(plan, style=style, difficulty=difficulty) for plan in lessons)
     plans = (fit_plan, fresh_plan, check_plan)
     measured = make_reference(work, Lesson(steps=steps), plans, workers=workers, quiet=quiet or as_json)
     show(measured, as_json=as_json)
+    if write is not None:
+        lesson = (
+            f"`python -m chartsight.starters.reference fit {work}` on {datetime.now(UTC):%Y-%m-%d}: "
+            f"{describe_machine()}. {films:,} films to learn from, {steps:,} steps of {Lesson.films_per_step}, "
+            f"{fresh:,} fresh films to measure on, style {style}, difficulty {difficulty}."
+        )
+        SECTION.write(write, f"{lesson}\n\n{render_difficulty(measured)}")
     if ship:
         remove(SHIPPED)
         SHIPPED.mkdir()
