@@ -60,7 +60,9 @@ STAND_IN = {
 # Small enough for a test of the whole path.
 SMALL = {"scenes": 80, "other_hospital.patients": 6, "sample_patients": 2}
 SCENE_LESSONS = ("1-tower-scenes", "2-language", "3-alignment", "4-starter")
-FILM_LESSONS = ("5-tower-films", "6-language-films", "7-words-films", "8-reading-films", "9-starter-med")
+FILM_LESSONS = (
+    "5-tower-films", "6-language-films", "7-words-films", "8-reading-films", "9-instruction-films", "10-starter-med",
+)  # fmt: skip
 
 
 def build_starters(

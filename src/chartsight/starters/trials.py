@@ -71,7 +71,7 @@ class Budget:
 
     def lessons(self) -> tuple[str, ...]:
         """Those that a cell takes, in order."""
-        tower, language, words, reading, instruction = FILM_LESSONS
+        tower, language, words, reading, instruction, _ = FILM_LESSONS
         after = ((words, reading) if self.reading_steps else ()) + ((instruction,) if self.instruction_steps else ())
         return (tower, language, *after)
 
@@ -79,7 +79,7 @@ class Budget:
         """What replaces a lesson's own numbers."""
         if lesson == FILM_LESSONS[0]:
             return {"tower": {"epochs": self.epochs}}
-        _, language, _, reading, instruction = FILM_LESSONS
+        _, language, _, reading, instruction, _ = FILM_LESSONS
         steps = {language: self.language_steps, reading: self.reading_steps, instruction: self.instruction_steps}
         if lesson not in steps:
             return {}
@@ -137,7 +137,7 @@ def run_trial(name: str, work: Path, lessons: Path, base: StarterSize, budget: B
     captions = [question.answer for question in read_questions(lessons / "other" / "films" / "captions.parquet")][:200]
     words = sum(len(json.loads(caption).split()) for caption in captions)
     pieces = sum(len(vlm.tokenizer(json.loads(caption))["input_ids"]) for caption in captions)
-    tower, language, _, reading, instruction = FILM_LESSONS
+    tower, language, _, reading, instruction, _ = FILM_LESSONS
     trial = Trial(
         name=name,
         megabytes=round(sum(each.numel() for each in vlm.model.parameters()) * 2 / 1e6, 2),
