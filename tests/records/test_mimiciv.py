@@ -9,6 +9,7 @@ import pytest
 from chartsight.errors import ChartsightError, RecordError
 from chartsight.records import RecordSources, build_record, open_record
 from chartsight.runs import Run, read_manifest
+from chartsight.schema import TABLES
 
 
 def build(mimic: Path, out: Path) -> Run:
@@ -64,18 +65,20 @@ def test_bad_rows_are_dropped_with_reason_and_row_and_the_rest_is_unharmed(mimic
         "10000001,20000003,9,J189,10",  # 10: somebody else's admission
         "10000001,,9,J189,10",  # 11: no admission
         "10000002,20000003,2,J189,10",  # 12: good
+        "10000002,20000003,2,,",  # 13: another code of the same number is another row
+        "10000002,20000003,2,,",  # 14: row 13 again
     )
     run = build(mimic, tmp_path / "r.duckdb")
     assert run.dropped == {
         "malformed line (missing columns)": 1,
         "unparsable seq_num": 2,
         "missing hadm_id": 1,
-        "repeated hadm_id seq_num": 1,
+        "repeated hadm_id seq_num icd_code icd_version": 2,
         "unknown subject_id": 1,
         "unknown hadm_id": 1,
         "hadm_id of another patient": 1,
     }
-    assert run.kept["diagnoses_icd"] == 4
+    assert run.kept["diagnoses_icd"] == 5
     manifest = read_manifest(tmp_path / "r.duckdb")
     assert manifest is not None
     listed = {(each["reason"], each["row"]) for each in manifest["dropped_rows"]}
@@ -84,7 +87,8 @@ def test_bad_rows_are_dropped_with_reason_and_row_and_the_rest_is_unharmed(mimic
         ("unparsable seq_num", 5),
         ("unparsable seq_num", 7),
         ("missing hadm_id", 11),
-        ("repeated hadm_id seq_num", 4),
+        ("repeated hadm_id seq_num icd_code icd_version", 4),
+        ("repeated hadm_id seq_num icd_code icd_version", 14),
         ("unknown subject_id", 8),
         ("unknown hadm_id", 9),
         ("hadm_id of another patient", 10),
@@ -151,15 +155,21 @@ def test_a_wrong_header_names_what_is_missing_and_unexpected(mimic: Path, tmp_pa
     assert sorted(tmp_path.iterdir()) == [mimic]
 
 
-@pytest.mark.parametrize("spoil", ["cut in the data", "cut in the header", "no gzip", "no text", "empty"])
+@pytest.mark.parametrize(
+    "spoil",
+    ["cut in the data", "cut in the header", "another checksum", "a byte turned", "no gzip", "no text", "empty"],
+)
 def test_a_damaged_file_is_one_clear_error(mimic: Path, tmp_path: Path, spoil: str) -> None:
     plain = mimic / "hosp" / "labevents.csv"
     noise = "".join(f"{n},10000001,,1,50912,,,,{n * 7919 % 10007},,,,,,,\n" for n in range(10, 20_000))
     packed = gzip.compress((plain.read_text() + noise).encode())
+    half = len(packed) // 2
     plain.unlink()
     spoilt = {
-        "cut in the data": packed[: len(packed) // 2],
+        "cut in the data": packed[:half],
         "cut in the header": packed[:15],
+        "another checksum": packed[:-8] + bytes(4) + packed[-4:],  # all rows are there: the fast reader is content
+        "a byte turned": b"".join([packed[:half], bytes([packed[half] ^ 255]), packed[half + 1 :]]),
         "no gzip": b"labevent_id,subject_id\n",
         "no text": gzip.compress(bytes(range(128, 256))),
         "empty": b"",
@@ -170,6 +180,51 @@ def test_a_damaged_file_is_one_clear_error(mimic: Path, tmp_path: Path, spoil: s
     assert caught.value.code == ("wrong-header" if spoil == "empty" else "truncated-file")
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.iterdir()) == [mimic]
+
+
+@pytest.mark.parametrize("module", ["hosp", "icu"])
+def test_one_module_alone_is_no_record_without_a_word(mimic: Path, tmp_path: Path, module: str) -> None:
+    with pytest.raises(RecordError, match=r"the folder that holds hosp/ and icu/ \(name .*mimic-iv\)"):
+        build(mimic / module, tmp_path / "r.duckdb")
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for path in mimic.rglob("*.csv"):
+        path.rename(flat / path.name)
+    assert build(flat, tmp_path / "r.duckdb").kept["icustays"] > 0
+
+
+def test_version_3_1_is_read_like_2_2(mimic: Path, tmp_path: Path) -> None:
+    """mimic-code builds both from one create.sql; v3.0 released diagnoses of a patient whom its patients.csv lacks."""
+    before = build(mimic, tmp_path / "v2.duckdb")
+    for name in ("CHANGELOG.txt", "LICENSE.txt", "SHA256SUMS.txt", "index.html", "hosp/index.html"):
+        (mimic / name).write_text("<html></html>")
+    (mimic / "hosp/provider.csv").write_text("provider_id\nP0035A\n")
+    (mimic / "icu/caregiver.csv").write_text("caregiver_id\n47\n")
+    header = TABLES["procedureevents"].header
+    cells = dict.fromkeys(header, "") | {
+        "subject_id": "10000001", "hadm_id": "20000002", "stay_id": "39000001", "caregiver_id": "47",
+        "itemid": "225401", "starttime": "2180-08-01 12:00:00", "endtime": "2180-08-01 12:01:00", "storetime": "2180-08-01 13:00:00",
+        "ORIGINALAMOUNT": "1", "ORIGINALRATE": "0",
+    }  # fmt: skip
+    lower = ",".join(header).lower()  # as create.sql writes them
+    (mimic / "icu/procedureevents.csv").write_text(f"{lower}\n{','.join(cells.values())}\n")
+    append(mimic / "hosp" / "diagnoses_icd.csv", "11404231,20000001,1,J189,10")
+    run = build(mimic, tmp_path / "v3.duckdb")
+    assert run.dropped == {"unknown subject_id": 1}
+    assert run.kept == before.kept | {"provider": 1, "caregiver": 1, "procedureevents": 1}
+    assert rows(tmp_path / "v3.duckdb", "SELECT caregiver_id, originalamount FROM procedureevents") == [(47, 1.0)]
+
+
+@pytest.mark.parametrize(("table", "empty"), [("microbiologyevents", "spec_type_desc"), ("prescriptions", "drug")])
+def test_what_is_blank_in_the_release_is_kept(mimic: Path, tmp_path: Path, table: str, empty: str) -> None:
+    """MIMIC's declarations demand a value here, and its files hold zero-length ones (mimic-code, import_duckdb.sh)."""
+    samples = {"int": "1", "float": "1", "text": "x", "date": "2180-05-07", "time": "2180-05-07 06:00:00"}
+    cells = {column.name: samples[column.type] for column in TABLES[table].columns}
+    cells |= {"subject_id": "10000001", "hadm_id": "20000001", empty: '""'}
+    (mimic / "hosp" / f"{table}.csv").write_text(f"{','.join(cells)}\n{','.join(cells.values())}\n")
+    run = build(mimic, tmp_path / "r.duckdb")
+    assert run.dropped == {}
+    assert rows(tmp_path / "r.duckdb", f"SELECT {empty} FROM {table}") == [(None,)]
 
 
 def test_no_message_tells_a_patients_value(mimic: Path, tmp_path: Path) -> None:

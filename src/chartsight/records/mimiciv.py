@@ -14,6 +14,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +27,7 @@ from chartsight.runs import Run
 from chartsight.schema import DUCKDB_TYPES, HOSP_TABLES, ICU_TABLES, NOTE_TABLES, TABLES, Column, Table
 
 ROW, PROBLEM = "row__", "problem__"
+_CHECKED_BYTES = 1 << 20  # at a time
 OPEN_QUOTE = "quote left open"
 _HIDING_ROWS = (
     OPEN_QUOTE,
@@ -71,6 +73,22 @@ def read_header(path: Path) -> list[str]:
         raise unreadable(path) from error
 
 
+def check_gzip(path: Path) -> None:
+    """Nothing, when a csv.gz is whole and its bytes are those that were packed; other files are not looked at.
+
+    Raises:
+        RecordError: It is cut short, or its checksum is another.
+    """
+    if path.suffix != ".gz":
+        return
+    try:
+        with gzip.open(path) as data:
+            while data.read(_CHECKED_BYTES):
+                pass
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise unreadable(path) from error
+
+
 def unreadable(path: Path) -> RecordError:
     """The one line for a file that ends too early or is not what its name says."""
     return RecordError("truncated-file", path, "is cut short or damaged", "a whole csv or csv.gz", "fetch it again")
@@ -105,8 +123,15 @@ def read_mimiciv(connection: duckdb.DuckDBPyConnection, folder: Path, run: Run) 
     """Fill every table of MIMIC-IV that the folder has; the name of each table as it begins.
 
     Raises:
-        RecordError: patients or admissions is missing, a header is wrong, or a file is cut short.
+        RecordError: patients or admissions is missing, a header is wrong, a file is cut short, or the folder is hosp/
+            or icu/ alone.
     """
+    alone = folder.resolve().name in {"hosp", "icu"} and not (folder / "hosp").is_dir()
+    if alone:  # read as it is, the other module would be missing without a word
+        raise RecordError(
+            "one-module", folder, "is one module of MIMIC-IV", "the folder that holds hosp/ and icu/",
+            f"name {folder.resolve().parent}",
+        )  # fmt: skip
     tables = sorted((*HOSP_TABLES, *ICU_TABLES), key=lambda table: _ORDER.get(table.name, len(_ORDER)))
     for table in tables:
         path = find_table_file(folder, table)
@@ -147,7 +172,10 @@ def fill_table(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, 
     name = quoted(table.name)
     connection.execute(f"ALTER TABLE {name} ADD COLUMN {ROW} BIGINT")
     connection.execute(f"ALTER TABLE {name} ADD COLUMN {PROBLEM} VARCHAR")
-    malformed = _scan(connection, table, path, header)
+    with ThreadPoolExecutor(1) as beside:  # the scan unpacks on one core and does not look at gzip's checksum
+        checked = beside.submit(check_gzip, path)
+        malformed = _scan(connection, table, path, header)
+        checked.result()
     if any(reason in _HIDING_ROWS for reason in malformed.values()):
         connection.execute(f"DELETE FROM {name}")
         malformed = _scan_without_stray_quotes(connection, table, path, header)
@@ -272,7 +300,7 @@ def _mark_repeated(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"""UPDATE {name} SET {PROBLEM} = 'repeated {" ".join(table.key)}' FROM (
                 SELECT {key}, min({ROW}) AS first__ FROM {name} GROUP BY {key} HAVING count(*) > 1
             ) AS repeated
-            WHERE {" AND ".join(f"{name}.{quoted(k)} = repeated.{quoted(k)}" for k in table.key)}
+            WHERE {" AND ".join(f"{name}.{quoted(k)} IS NOT DISTINCT FROM repeated.{quoted(k)}" for k in table.key)}
                 AND {name}.{ROW} > repeated.first__"""
     )
 
