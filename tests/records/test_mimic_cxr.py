@@ -93,6 +93,12 @@ def test_films_that_cannot_be_taken_have_a_reason(
     assert run.kept["reports"] == 1
 
 
+def test_the_folder_of_the_reports_or_the_files_in_it(mimic: Path, cxr: Path, reports: Path, tmp_path: Path) -> None:
+    for number, folder in enumerate((reports, reports / "files")):
+        sources = RecordSources(mimiciv=mimic, mimic_cxr_jpg=cxr, mimic_cxr_reports=folder)
+        assert build_record(tmp_path / f"{number}.duckdb", sources, quiet=True).kept["reports"] == 1
+
+
 def test_films_without_mimiciv_bring_their_patients(cxr: Path, tmp_path: Path) -> None:
     build_record(tmp_path / "r.duckdb", RecordSources(mimic_cxr_jpg=cxr), quiet=True)
     assert rows(tmp_path / "r.duckdb", "SELECT subject_id, gender FROM patients ORDER BY 1") == [

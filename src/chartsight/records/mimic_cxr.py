@@ -132,8 +132,9 @@ def read_reports(connection: duckdb.DuckDBPyConnection, folder: Path, run: Run) 
         "SELECT DISTINCT study_id, subject_id FROM films WHERE source = ? ORDER BY 1", [SOURCE]
     ).fetchall()
     rows, missing = [], []
+    base = folder / "files" if (folder / "files").is_dir() else folder  # either is called the reports' folder
     for study, subject in studies:
-        path = folder / "files" / f"p{str(subject)[:2]}" / f"p{subject}" / f"s{study}.txt"
+        path = base / f"p{str(subject)[:2]}" / f"p{subject}" / f"s{study}.txt"
         if path.is_file():
             rows.append((study, subject, path.read_text("utf-8", errors="replace")))
         else:

@@ -53,9 +53,10 @@ class RecordSources:
         mimiciv: MIMIC-IV (v2.2, v3.1, the demo, or the synthetic hospital): the folder with `hosp/` and `icu/`.
         mimic_iv_note: MIMIC-IV-Note: the folder with `note/`.
         mimic_cxr_jpg: MIMIC-CXR-JPG: the folder with `files/` and the metadata.
-        mimic_cxr_reports: The reports' folder of MIMIC-CXR, with `files/p10/.../s50000123.txt`.
+        mimic_cxr_reports: The reports of MIMIC-CXR: the folder of `files/p10/.../s50000123.txt`, or `files` itself.
         chest_imagenome: Chest ImaGenome: the folder with `silver_dataset/`.
-        meds: MEDS events in Parquet, from which `chartevents` is rebuilt when MIMIC's own file is absent.
+        meds: MEDS events (a Parquet file or a data set's folder), from which `chartevents` is rebuilt when MIMIC's own
+            file is absent.
         film_folders: Folders of images with a CSV each.
         terms: What the MIMIC sources may be used for, when the folders' own licence files do not say.
         pair_films: Give each film-folder patient to a record patient of like sex and age (a synthetic pairing).
