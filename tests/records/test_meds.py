@@ -62,6 +62,26 @@ def test_events_go_to_the_stay_that_holds_them_else_to_the_nearest(mimic: Path, 
     assert run.kept["charted numbers in no ICU stay, given to the nearest"] == 2
 
 
+def test_a_data_set_of_shards_under_its_present_names(mimic: Path, tmp_path: Path) -> None:
+    data = tmp_path / "meds" / "data" / "train"
+    data.mkdir(parents=True)
+    events = [(10000001, "2180-08-01 12:00:00", "LAB//220045//bpm", 88.0),
+              (10000002, "2150-02-01 12:30:00", "LAB//220210//insp/min", 0.1)]  # fmt: skip
+    for number, event in enumerate(events):
+        shard = write_events(data / f"{number}.parquet", event)
+        pq.write_table(pq.read_table(shard).rename_columns({"value": "numeric_value"}), shard)
+    (tmp_path / "meds" / "metadata").mkdir()
+    pq.write_table(pa.table({"code": ["LAB//220045//bpm"]}), tmp_path / "meds" / "metadata" / "codes.parquet")
+    run = build_record(tmp_path / "r.duckdb", RecordSources(mimiciv=mimic, meds=tmp_path / "meds"), quiet=True)
+    with open_record(tmp_path / "r.duckdb") as record:
+        found = record.connection.execute("SELECT itemid, valuenum FROM chartevents ORDER BY 1").fetchall()
+    assert found == [(220045, 88.0), (220210, 0.1)]
+    read = [Path(each["path"]) for each in run.inputs if "meds" in each["path"]]
+    assert read == [data / "0.parquet", data / "1.parquet"]
+    with pytest.raises(RecordError, match="holds no Parquet file"):
+        build_record(tmp_path / "n.duckdb", RecordSources(mimiciv=mimic, meds=mimic), quiet=True)
+
+
 def test_charted_events_are_never_counted_twice(mimic: Path, tmp_path: Path) -> None:
     (mimic / "icu" / "chartevents.csv").write_text(
         "subject_id,hadm_id,stay_id,caregiver_id,charttime,storetime,itemid,value,valuenum,valueuom,warning\n"

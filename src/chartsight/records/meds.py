@@ -1,8 +1,9 @@
 """chartevents, rebuilt from MEDS events of MIMIC-IV (Parquet): the demo comes without its charted events.
 
-    subject_id | time                | code             | value          (float32; text values are lost)
+    subject_id | time                | code             | numeric_value  (float32; text values are lost)
     10000032   | 2180-07-23 14:00:00 | LAB//220045//bpm | 91.0
 
+A file, or a MEDS data set: a folder whose `data/` holds the shards. The demo of 0.0.1 says `value` for `numeric_value`.
 ICU charted events carry the code `LAB//<itemid>//<unit>` with itemid >= 220000. MEDS keeps neither stay nor admission:
 the ICU stay is the one whose time holds the event, else the patient's nearest. On the demo this gives 668,862 rows,
 257,474 of them with a number, of which 255,596 lie in exactly one stay and 1,878 in none.
@@ -23,7 +24,8 @@ from chartsight.records.sql import count_rows, literal
 from chartsight.runs import Run, is_disk_full
 
 FIRST_ICU_ITEM = 220_000
-COLUMNS = {"subject_id", "time", "code", "value"}
+COLUMNS = {"subject_id", "time", "code"}
+NUMBERS = ("numeric_value", "value")  # what MEDS calls the number, and what it was called before version 0.3
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,18 @@ def read_chartevents(connection: duckdb.DuckDBPyConnection, path: Path, run: Run
         raise RecordError(
             "events-twice", path, "chartevents is there already", "one source of charted events", "leave out --meds"
         )
-    events = f"read_parquet({literal(path)})"
+    shards = find_shards(path)
+    events = f"read_parquet([{', '.join(map(literal, shards))}], union_by_name = true)"
     try:
         found = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {events}").fetchall()}
     except duckdb.Error as error:
         raise RecordError("no-meds-file", path, "is no Parquet file", "MEDS events in Parquet") from error
-    if not found >= COLUMNS:
-        missing = ", ".join(sorted(COLUMNS - found))
-        raise RecordError("wrong-header", path, f"missing {missing}", "MEDS events: " + ", ".join(sorted(COLUMNS)))
+    number = next((name for name in NUMBERS if name in found), None)
+    if not found >= COLUMNS or number is None:
+        missing = ", ".join([*sorted(COLUMNS - found), *([] if number else NUMBERS[:1])])
+        raise RecordError(
+            "wrong-header", path, f"missing {missing}", "MEDS events: " + ", ".join([*sorted(COLUMNS), NUMBERS[0]])
+        )
     # One row an event and stay of its patient; the stay that holds the event first, then the nearest, then the latest.
     try:
         connection.execute(
@@ -72,7 +78,7 @@ def read_chartevents(connection: duckdb.DuckDBPyConnection, path: Path, run: Run
                     SELECT row_number() OVER () AS event, subject_id, "time" AS charttime,
                         TRY_CAST(split_part(code, '//', 2) AS INTEGER) AS itemid,
                         nullif(array_to_string(string_split(code, '//')[3:], '//'), 'UNK') AS valueuom,
-                        round("value"::DOUBLE, 4) AS valuenum
+                        round({number}::DOUBLE, 4) AS valuenum
                     FROM (SELECT * FROM {events}) WHERE starts_with(code, 'LAB//')
                 ), placed AS (
                     SELECT events.*, stays.stay_id, stays.hadm_id, stays.intime,
@@ -91,7 +97,7 @@ def read_chartevents(connection: duckdb.DuckDBPyConnection, path: Path, run: Run
         # DuckDB's own words show the value that does not fit, which is a patient's.
         raise RecordError(
             "no-meds-file", path, "is damaged, or its columns are of other types",
-            "MEDS events: subject_id a number, time a timestamp, code a text, value a number",
+            f"MEDS events: subject_id a number, time a timestamp, code a text, {number} a number",
         ) from None  # fmt: skip
     strays = connection.execute(
         "SELECT subject_id, count(*) FROM charted WHERE stay_id IS NULL GROUP BY 1 ORDER BY 1"
@@ -110,5 +116,20 @@ def read_chartevents(connection: duckdb.DuckDBPyConnection, path: Path, run: Run
     connection.execute("DROP TABLE charted")
     rows = count_rows(connection, "chartevents")
     run.kept["chartevents"] = rows
-    run.read(path, rows=rows)
+    for shard in shards:
+        run.read(shard, rows=rows if len(shards) == 1 else None)
     return ChartEvents(rows, *counts[0])
+
+
+def find_shards(path: Path) -> list[Path]:
+    """The Parquet files of MEDS events: `path` itself, or those below a folder (its `data/` when it has one), sorted.
+
+    Raises:
+        RecordError: The folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    shards = sorted((path / "data" if (path / "data").is_dir() else path).rglob("*.parquet"))
+    if not shards:
+        raise RecordError("no-meds-file", path, "holds no Parquet file", "MEDS events: data/*/*.parquet")
+    return shards
