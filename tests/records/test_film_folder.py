@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -316,3 +318,15 @@ def test_a_column_that_looks_like_an_unknown_finding_is_listed(
     assert [(each["reason"], each["row"]) for each in run.dropped_rows] == [(reason, "Zebra Sign")]
     declared = FilmFolder(films.folder, films.labels, findings=("zebra sign",))
     assert build(tmp_path / "declared.duckdb", declared).dropped == {}
+
+
+def test_a_packed_csv_is_read_and_a_cut_one_refused(folder: Callable[..., FilmFolder], tmp_path: Path) -> None:
+    films = folder("image,patient,edema\n a.png,1,1\n b.png,2,0")
+    packed = films.labels.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(films.labels.read_bytes()))
+    build(tmp_path / "plain.duckdb", films)
+    build(tmp_path / "packed.duckdb", replace(films, labels=packed))
+    assert content_digest(tmp_path / "packed.duckdb") == content_digest(tmp_path / "plain.duckdb")
+    packed.write_bytes(packed.read_bytes()[:-10])
+    with pytest.raises(RecordError, match="is cut short or damaged"):
+        build(tmp_path / "cut.duckdb", replace(films, labels=packed))

@@ -15,6 +15,7 @@ Two images are one patient's if the CSV says so, or if their bytes are equal: no
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 from collections import Counter, defaultdict
@@ -29,6 +30,7 @@ import numpy as np
 from chartsight.errors import FilmError, RecordError
 from chartsight.imaging.pixels import SUFFIXES, FilmHeader
 from chartsight.records.film_rows import STATE_STRENGTH, add_root, is_frontal, label_rows, probe_films
+from chartsight.records.mimiciv import check_gzip
 from chartsight.records.sources import FilmFolder
 from chartsight.records.sql import insert_rows, scalar
 from chartsight.runs import Run
@@ -210,10 +212,12 @@ def normalise_finding(name: str) -> str:
 
 
 def _read_csv(path: Path) -> list[list[str]]:
-    """Header and rows; separated by whichever of comma, semicolon and tab splits the header most."""
+    """Header and rows of a csv or csv.gz; separated by whichever of comma, semicolon and tab splits the header most."""
     if not path.is_file():
         raise RecordError("missing-file", path, "no such file", "a CSV with one row an image")
-    text = path.read_text("utf-8-sig", errors="replace")
+    check_gzip(path)
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as data:
+        text = data.read().decode("utf-8-sig", errors="replace")
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     try:
