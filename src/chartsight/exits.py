@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from chartsight.errors import ChartsightError
-from chartsight.runs import NAME_REFUSED, disk_full, is_disk_full, refused
+from chartsight.runs import DEVICE_REFUSED, NAME_REFUSED, disk_full, is_disk_full, refused, shortened
 
 INTERRUPTED = 130  # as a shell counts it: 128 and SIGINT
 
@@ -57,6 +57,11 @@ def exit_code(call: Callable[[], Any], *, as_json: bool = False) -> int:
             mistake = refused(place, error)
         elif is_disk_full(error):
             mistake = disk_full(place)
+        elif isinstance(error, OSError) and error.errno in DEVICE_REFUSED:
+            mistake = ChartsightError(
+                "refused-file", shortened(place), error.strerror or "cannot be read or written",
+                hint="see who may read and write it",
+            )  # fmt: skip
         else:
             raise
     else:

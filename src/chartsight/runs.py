@@ -39,6 +39,7 @@ DISK_FULL_WORDS = (
     "failed to offload data block",
 )
 NAME_REFUSED = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS}  # about the name of a file, whatever was asked of it
+DEVICE_REFUSED = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}  # about who may, and a disk that cannot
 LONGEST_SHOWN = 120
 MARKS_OF_OURS = ("run.json", "chartsight.json", "films.json")  # of a run, a model, a film cache
 RECORDED_PACKAGES = ("duckdb", "numpy", "peft", "pillow", "pyarrow", "torch", "transformers")
