@@ -120,7 +120,9 @@ def records_build(
     mimic_cxr_jpg: Annotated[Path | None, typer.Option(help="MIMIC-CXR-JPG 2.0.0: the folder of files/.")] = None,
     mimic_cxr_reports: Annotated[Path | None, typer.Option(help="MIMIC-CXR reports (.txt).")] = None,
     chest_imagenome: Annotated[Path | None, typer.Option(help="Chest ImaGenome 1.0.0.")] = None,
-    meds: Annotated[Path | None, typer.Option(help="MEDS events (.parquet) to rebuild charted events from.")] = None,
+    meds: Annotated[
+        Path | None, typer.Option(help="MEDS events (file or folder) to rebuild charted events from.")
+    ] = None,
     films: Annotated[
         list[Path] | None,
         typer.Option(help="A folder of images of any modality: import, no specialised support. May be repeated."),
@@ -180,6 +182,7 @@ def questions_build(
     valid_share: Annotated[float, typer.Option(help="Share of patients in valid.")] = 0.1,
     min_support: Annotated[int, typer.Option(help="Films that each answer of a question needs.")] = 5,
     templates: Annotated[str, typer.Option(help="one-image, or a YAML file of the same layout.")] = "one-image",
+    all_views: Annotated[bool, typer.Option("--all-views", help="Every film, not one frontal a study.")] = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -189,7 +192,7 @@ def questions_build(
 
     config = QuestionConfig(
         seed=seed, per_film=per_film, yes_share=yes_share, unmentioned=unmentioned, test_share=test_share,  # type: ignore[arg-type]
-        valid_share=valid_share, min_support=min_support, templates=templates,
+        valid_share=valid_share, min_support=min_support, templates=templates, frontal_only=not all_views,
     )  # fmt: skip
     run = build_questions(record, out, config, quiet=quiet, force=force)
     show(as_json, {"questions": str(out), "kept": run.kept, "dropped": run.dropped}, f"{out}: {counts(run.kept)}")

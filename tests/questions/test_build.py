@@ -189,8 +189,11 @@ def test_mistakes_are_one_clear_line(make_record: MakeRecord, rows: Rows, built:
     with pytest.raises(RecordError, match="no such file"):
         build_questions(tmp_path / "absent.duckdb", tmp_path / "q.parquet")
     empty = make_record({"patients": rows["patients"]}, "empty.duckdb")
-    with pytest.raises(QuestionError, match="no film to ask about"):
+    with pytest.raises(QuestionError, match="has no films"):
         build_questions(empty, tmp_path / "q.parquet")
+    lateral = make_record({**rows, "tb_cxr": []}, "lateral.duckdb")
+    with pytest.raises(QuestionError, match=r"none of its \d+ films is frontal.*--all-views"):
+        build_questions(lateral, tmp_path / "q.parquet")
     few = make_record({**rows, "films": rows["films"][:2], "tb_cxr": rows["tb_cxr"][:2]}, "few.duckdb")
     with pytest.raises(QuestionError, match="min_support"):
         build_questions(few, tmp_path / "q.parquet")

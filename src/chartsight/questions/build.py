@@ -129,6 +129,7 @@ def build_questions(
     check_apart(out, record)
     with open_record(record) as opened:
         terms, pairing = opened.terms, opened.pairing
+        n_films = opened.connection.execute("SELECT count(*) FROM films").fetchall()[0][0]
         labels = read_film_labels(
             opened.connection,
             label_sources=config.label_sources,
@@ -137,9 +138,9 @@ def build_questions(
         )
     if not len(labels):
         raise QuestionError(
-            "no-films", record, "no film to ask about",
-            "frontal films (tb_cxr)" if config.frontal_only else "films",
-            "frontal_only=False asks about all films" if config.frontal_only else "add films to the record",
+            "no-films", record, f"none of its {n_films:,} films is frontal" if n_films else "has no films",
+            "frontal films (tb_cxr)" if n_films else "a record with films",
+            "--all-views asks about the others too" if n_films else "records build: --mimic-cxr-jpg, or --films",
         )  # fmt: skip
     run = Run("questions build", asdict(config), config.seed)
     run.read(record)
