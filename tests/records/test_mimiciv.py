@@ -203,7 +203,8 @@ def test_version_3_1_is_read_like_2_2(mimic: Path, tmp_path: Path) -> None:
     header = TABLES["procedureevents"].header
     cells = dict.fromkeys(header, "") | {
         "subject_id": "10000001", "hadm_id": "20000002", "stay_id": "39000001", "caregiver_id": "47",
-        "itemid": "225401", "starttime": "2180-08-01 12:00:00", "endtime": "2180-08-01 12:01:00", "storetime": "2180-08-01 13:00:00",
+        "itemid": "225401", "starttime": "2180-08-01 12:00:00", "endtime": "2180-08-01 12:01:00",
+        "storetime": "2180-08-01 13:00:00",
         "ORIGINALAMOUNT": "1", "ORIGINALRATE": "0",
     }  # fmt: skip
     lower = ",".join(header).lower()  # as create.sql writes them
