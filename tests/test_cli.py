@@ -188,10 +188,51 @@ def drawing(out: Path, workers: int) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+def test_a_lesson_s_key_that_is_set_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "tower.yaml"
+    recipe.write_text("kind: tower\nname: x\nbase: starter\ntargets: t.parquet\nfilms: f.parquet\n")
+    assert ended(["train", str(recipe), str(tmp_path / "out"), "--set", "seed=1", "--set", "seed=2"]) == 2
+    assert capsys.readouterr().err == "error: --set seed: is said twice; expected one value for it\n"
+    assert ended(["train", str(recipe), str(tmp_path / "out"), "--resume"]) == 2
+    assert "a tower's lesson starts anew" in capsys.readouterr().err
+
+
 def test_a_dial_that_is_set_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(["hospital", str(tmp_path / "h"), "--patients", "2", "--set", "patients=3"]) == 2
     assert capsys.readouterr().err == "error: --set patients: is said twice; expected one value for it\n"
     assert list(tmp_path.iterdir()) == []
+
+
+# --------------------------------------------------------------------------------------------------------- environment
+
+
+def test_a_flag_goes_before_the_environment_and_that_before_the_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hospital.yaml").write_text("patients: 4\nseed: 5\nfilm_size_px: 96\n")
+    monkeypatch.setenv("CHARTSIGHT_HOSPITAL_PATIENTS", "3")
+    monkeypatch.setenv("CHARTSIGHT_HOSPITAL_SEED", "6")
+    monkeypatch.setenv("CHARTSIGHT_HOSPITAL_SET", "film_size_px=64 label_noise=0.25")
+    monkeypatch.setenv("CHARTSIGHT_JSON", "1")
+    arguments = ["hospital", str(tmp_path / "h"), "--recipe", str(tmp_path / "hospital.yaml"), "--workers", "1"]
+    assert ended([*arguments, "--patients", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"]["patients"] == 2
+    config = json.loads((tmp_path / "h" / "run.json").read_text("utf-8"))["config"]
+    chosen = {name: config[name] for name in ("patients", "seed", "film_size_px", "label_noise")}
+    assert chosen == {"patients": 2, "seed": 6, "film_size_px": 64, "label_noise": 0.25}
+    monkeypatch.setenv("CHARTSIGHT_HOSPITAL_WORKERS", "many")
+    assert ended(["hospital", str(tmp_path / "other")]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: ") and printed.err.count("\n") == 1
+    assert json.loads(printed.out)["error"]["code"] == "bad-option"
+
+
+def test_every_variable_is_named_in_the_help() -> None:
+    command = typer.main.get_command(app)
+    for verb, each in verbs(command):
+        named = {name for option in each.params for name in [option.envvar or ()] if isinstance(name, str)}
+        assert "CHARTSIGHT_JSON" in named, verb
+        assert all(name.startswith("CHARTSIGHT_") for name in named), verb
 
 
 # ------------------------------------------------------------------------------------------------------------- results

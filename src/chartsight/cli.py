@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,8 +36,12 @@ app.add_typer(records_app, name="records")
 app.add_typer(questions_app, name="questions")
 app.add_typer(models_app, name="models")
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+ENVIRONMENT = "CHARTSIGHT"  # what the names of the variables begin with that stand for flags
+
+JSON_VARIABLE = f"{ENVIRONMENT}_JSON"  # of every verb, as that for quiet is
+
+Json = Annotated[bool, typer.Option("--json", envvar=JSON_VARIABLE, help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", envvar=f"{ENVIRONMENT}_QUIET", help="No progress.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output when it exists.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
 
@@ -73,7 +77,10 @@ def hospital(
     label_noise: Annotated[float | None, typer.Option(help="Share of labels turned round (never the truth).")] = None,
     report_omission: Annotated[float | None, typer.Option(help="Share of findings that reports leave out.")] = None,
     override: Annotated[
-        list[str] | None, typer.Option("--set", help="Any dial: --set reader_disagreement=0.5. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set", envvar="CHARTSIGHT_HOSPITAL_SET", help="Any dial: --set reader_disagreement=0.5. Repeatable."
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that draw films; all cores by default.")] = None,
     force: Force = False,
@@ -88,11 +95,7 @@ def hospital(
         "patients": patients, "seed": seed, "style": style, "difficulty": difficulty, "confounding": confounding,
         "film_size_px": film_size, "bits": bits, "label_noise": label_noise, "report_omission": report_omission,
     }  # fmt: skip
-    changes = {key: value for key, value in flags.items() if value is not None}
-    for key, text in map(key_and_value, override or []):
-        if key in changes:
-            raise ChartsightError("bad-option", f"--set {key}", "is said twice", "one value for it")
-        changes[key] = yaml_value(key, text)
+    changes = settings(override, {key: value for key, value in flags.items() if value is not None})
     run = build_hospital(out, hospital_config(recipe, changes), workers=workers, quiet=quiet, force=force)
     show(as_json, {"hospital": str(out), "kept": run.kept}, f"{out}: {counts(run.kept)}")
 
@@ -165,9 +168,8 @@ def records_build(
     result = {
         "record": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
     }  # fmt: skip
-    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}"]
-    lines += [f"dropped {n:,}: {reason}" for reason, n in sorted(run.dropped.items())]
-    show(as_json, result, "\n".join(lines))
+    told = f"{out}: {counts(run.kept)}\nterms {run.terms}, pairing {run.pairing}{left_out(run.dropped)}"
+    show(as_json, result, told)
 
 
 @questions_app.command("build")
@@ -216,9 +218,8 @@ def questions_import(
     run = import_questions(
         file, out, format=format, images=images, terms=one_of_terms(terms), seed=seed, force=force, quiet=quiet
     )
-    dropped = "".join(f"\ndropped {n:,}: {reason}" for reason, n in sorted(run.dropped.items()))
     result = {"questions": str(out), "kept": run.kept, "dropped": run.dropped}
-    show(as_json, result, f"{out}: {counts(run.kept)}{dropped}")
+    show(as_json, result, f"{out}: {counts(run.kept)}{left_out(run.dropped)}")
 
 
 @app.command()
@@ -226,7 +227,12 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/.")],
     out: Annotated[Path, typer.Argument(help="A new folder for the run.")],
     override: Annotated[
-        list[str] | None, typer.Option("--set", help="Replace a key of the recipe: --set steps=100. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            envvar="CHARTSIGHT_TRAIN_SET",
+            help="Replace a key of the recipe: --set steps=100. Repeatable.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last whole checkpoint.")] = False,
     force: Force = False,
@@ -237,16 +243,19 @@ def train(
     from chartsight.recipes import read_keys, read_recipe
     from chartsight.training.recipe import AnswerRecipe, TowerRecipe
 
-    changes = {key: yaml_value(key, text) for key, text in map(key_and_value, override or [])}
+    changes = settings(override)
     if read_keys(recipe).get("kind") == "tower":
         from chartsight.training.tower import train_tower
 
+        if resume:
+            raise ChartsightError("bad-option", "--resume", "a tower's lesson starts anew", "without it", "--force")
         run = train_tower(read_recipe(TowerRecipe, recipe, changes), out, force=force, quiet=quiet)
     else:
         from chartsight.training.run import train_answers
 
         run = train_answers(read_recipe(AnswerRecipe, recipe, changes), out, resume=resume, force=force, quiet=quiet)
-    show(as_json, {"model": str(out / "model"), "kept": run.kept, "outputs": run.outputs}, f"{out / 'model'}")
+    result = {"model": str(out / "model"), "kept": run.kept, "dropped": run.dropped, "outputs": run.outputs}
+    show(as_json, result, f"{out / 'model'}{left_out(run.dropped)}")
 
 
 @app.command()
@@ -265,12 +274,14 @@ def predict(
 ) -> None:
     """Let a model answer a question set under a condition."""
     from chartsight.prediction import predict_questions
+    from chartsight.runs import read_manifest
 
     path = predict_questions(
         model, questions, out, condition=condition, split=split, seed=seed, limit=limit, device=device,  # type: ignore[arg-type]
         force=force, quiet=quiet,
     )  # fmt: skip
-    show(as_json, {"predictions": str(path)}, str(path))
+    counted = (read_manifest(path) or {}).get("counts", {"kept": {}, "dropped": {}})
+    show(as_json, {"predictions": str(path), **counted}, f"{path}{left_out(counted['dropped'])}")
 
 
 @app.command()
@@ -318,6 +329,11 @@ def counts(kept: dict[str, int]) -> str:
     return ", ".join(parts) or "nothing"
 
 
+def left_out(dropped: Mapping[str, int]) -> str:
+    """A line for each reason why rows were left out, each after a line break."""
+    return "".join(f"\ndropped {n:,}: {reason}" for reason, n in sorted(dropped.items()))
+
+
 def one_of_terms(text: str) -> Terms:
     """One of `schema.TERMS`.
 
@@ -346,6 +362,20 @@ def key_and_value(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
+def settings(override: Sequence[str] | None, said: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What flags say (`said`) and every `--set key=value`, by key.
+
+    Raises:
+        ChartsightError: A key is said twice, has no value, or its value is no YAML.
+    """
+    changes = dict(said or {})
+    for key, text in map(key_and_value, override or []):
+        if key in changes:
+            raise ChartsightError("bad-option", f"--set {key}", "is said twice", "one value for it")
+        changes[key] = yaml_value(key, text)
+    return changes
+
+
 def yaml_value(key: str, text: str) -> Any:
     """The value of `--set key=text`, read as a recipe would read it: `100` is a number, `[a, b]` a list.
 
@@ -368,6 +398,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # ten times slower than one thread. Sleeping costs little when the machine is free.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    as_json |= os.environ.get(JSON_VARIABLE, "").lower() in {"1", "true", "t", "yes", "y", "on"}
     before = signal.signal(signal.SIGTERM, stop)
     try:
         sys.exit(exit_code(lambda: run_command(arguments), as_json=as_json))
@@ -383,10 +414,14 @@ def stop(number: int, _: object) -> None:
 def run_command(arguments: Sequence[str] | None = None) -> Any:
     """One verb with its arguments (those of the process when None), its errors left to the caller.
 
+    A flag that is not given is taken from the environment: `--limit` of `predict` from CHARTSIGHT_PREDICT_LIMIT.
+
     Raises:
         KeyboardInterrupt: Typer returns its exit code instead, and a caller with more to do would go on.
     """
-    result = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    result = app(
+        args=list(arguments) if arguments is not None else None, standalone_mode=False, auto_envvar_prefix=ENVIRONMENT
+    )
     if result == INTERRUPTED:
         raise KeyboardInterrupt
     return result
