@@ -16,7 +16,7 @@ from chartsight.imaging.film_index import read_film_index
 from chartsight.schema import Question
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmPixels, KeptFeatures, keep_tower_features
-from chartsight.training.precision import use_bfloat16
+from chartsight.training.precision import multiplies_bfloat16, use_bfloat16
 from chartsight.training.rows import FilmRow
 from chartsight.vlm.checkpoint import Vlm
 
@@ -123,4 +123,19 @@ def test_kept_features_stand_in_for_the_tower(starter: Vlm, cache: FilmCache) ->
 
 def test_precision_is_chosen_or_found_out() -> None:
     assert use_bfloat16("bfloat16") and not use_bfloat16("float32")
-    assert use_bfloat16("auto") in (True, False)
+    if not torch.cuda.is_available() and Path("/proc/cpuinfo").is_file():
+        assert use_bfloat16("auto") == multiplies_bfloat16(Path("/proc/cpuinfo").read_text())
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 amx_tile", True),
+        ("flags\t\t: fpu amx_bf16", True),
+        ("Features\t: fp asimd bf16 i8mm", True),
+        ("flags\t\t: fpu avx2 avx512f", False),
+        ("model name\t: a bf16 machine", False),
+    ],
+)
+def test_which_processors_multiply_bfloat16(line: str, expected: bool) -> None:
+    assert multiplies_bfloat16(f"processor\t: 0\n{line}\nbugs\t\t: none\n") is expected
