@@ -133,12 +133,11 @@ def show_three_answers(out: Path, console: Console) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Argument(help="A new folder; demo, or demo-open-data with --open-data.")] = Path("demo"),
     open_data: Annotated[Path | None, typer.Option(help="The folder of openly licensed records and films.")] = None,
 ) -> None:
-    """Run the demo."""
+    """Run the demo, in the new folder `demo`, or `demo-open-data` with --open-data: its recipes name their files so."""
     console = Console(highlight=False, soft_wrap=True)
-    out = Path("demo-open-data") if open_data is not None else out
+    out = Path("demo" if open_data is None else "demo-open-data")
     if out.exists():
         raise ChartsightError("output-exists", out, "exists already", hint="remove the folder to run the demo again")
     if open_data is not None:
