@@ -320,6 +320,16 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert "one film" in refused(QuestionError, questions=tmp_path / "two.parquet", split="valid")
 
 
+def test_questions_about_two_films_are_left_out_and_counted(speaker: Path, lesson: Path, tmp_path: Path) -> None:
+    valid = [each for each in read_questions(lesson / "questions.parquet") if each.split == "valid"][:6]
+    valid[2] = replace(valid[2], image_ids=("scene-000000", "scene-000001"))
+    write_questions(tmp_path / "q.parquet", valid, {"film_index": str(lesson / "films.parquet")})
+    out = predict_questions(speaker, tmp_path / "q.parquet", tmp_path / "out.parquet", split="valid", quiet=True)
+    assert len(read_rows(out)) == 5
+    manifest = read_manifest(out)
+    assert manifest is not None and manifest["counts"]["dropped"] == {"question about several films": 1}
+
+
 def test_a_limit_is_spread_over_the_films(scene_questions: list[Question]) -> None:
     chosen = select_questions(scene_questions, "train", 40, Path("questions.parquet"))
     assert len(chosen) == len({each.question_id for each in chosen}) == 40

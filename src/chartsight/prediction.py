@@ -118,9 +118,12 @@ def predict_questions(
             )
     make_folder(out.parent)
     check_place(store_path)
-    chosen = select_questions(read_questions(questions), split, limit, questions)
+    everything = read_questions(questions)
+    chosen = select_questions(everything, split, limit, questions)
     run = Run("predict", config, seed=seed)
     run.read(questions, rows=len(chosen))
+    if several := sum(len(each.image_ids) > 1 and split in {each.split, "all"} for each in everything):
+        run.drop("question about several films", questions, count=several)
     run.terms = strictest_terms({question.terms for question in chosen})
     run.pairing = strictest_pairing({question.pairing for question in chosen})
 
@@ -138,15 +141,15 @@ def predict_questions(
 
 
 def select_questions(questions: Sequence[Question], split: str, limit: int | None, where: Path) -> list[Question]:
-    """The visual questions of a split, at most `limit`, in an order that keeps a film's questions together.
+    """The questions of a split about one film, at most `limit`, in an order that keeps a film's questions together.
 
     Raises:
         QuestionError: There is none.
     """
-    chosen = [each for each in questions if each.image_ids and split in {each.split, "all"}]
+    chosen = [each for each in questions if each.looks_at_one_film and split in {each.split, "all"}]
     if not chosen:
         raise QuestionError(
-            "empty-split", where, f"has no visual question in split {split}", "train, valid, test or all"
+            "empty-split", where, f"has no question about one film in split {split}", "train, valid, test or all"
         )
     chosen.sort(key=lambda each: each.question_id)
     if limit is not None and limit < len(chosen):

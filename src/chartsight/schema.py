@@ -339,6 +339,11 @@ class Question:
     terms: Terms
     source: str
 
+    @property
+    def looks_at_one_film(self) -> bool:
+        """Whether it is about one film, as all that is taught and asked so far."""
+        return len(self.image_ids) == 1
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chartsight.comparison import ComparedModel, CompareRecipe, ComparisonResult, compare
-from chartsight.errors import OutputError, QuestionError, RecipeError
+from chartsight.errors import GateError, OutputError, QuestionError, RecipeError
 from chartsight.questions.files import read_questions, write_questions
 from tests.comparison.made_up import Habit, always_the_same, declines, guesses, make_questions, sees, stand_in
 
@@ -235,16 +235,29 @@ def test_training_curves_are_read_and_a_cut_off_line_is_left_out(questions: Path
         compare(recipe(questions, "sees", models=tuple(models)), tmp_path / "b", predict=stand_in(HABITS))
 
 
+def test_a_patient_in_two_splits_stops_it_before_it_begins(questions: Path, tmp_path: Path) -> None:
+    asked = read_questions(questions)
+    train = next(question.subject_id for question in asked if question.split == "train")
+    leaked = [replace(each, subject_id=train) if each.question_id == "q000-0" else each for each in asked]
+    write_questions(tmp_path / "q.parquet", leaked, {"film_index": str(questions.with_name("films.parquet"))})
+    with pytest.raises(GateError, match=r"1 patient\(s\) in both train and test") as caught:
+        compare(recipe(tmp_path / "q.parquet", "sees"), tmp_path / "out", predict=stand_in(HABITS))
+    assert caught.value.exit_code == 3
+    assert not (tmp_path / "out").exists()
+
+
 def test_questions_without_films_or_answers_are_left_out_and_counted(questions: Path, tmp_path: Path) -> None:
     mixed = [
         replace(question, image_ids=()) if question.question_id in ("q000-0", "q000-1")
         else replace(question, answerable=False) if question.question_id == "q001-0"
+        else replace(question, image_ids=("film-002", "film-003")) if question.question_id == "q002-0"
         else replace(question, subject_id=None)
         for question in read_questions(questions)
     ]  # fmt: skip
     write_questions(tmp_path / "q.parquet", mixed, {"film_index": str(questions.with_name("films.parquet"))})
     result = compare(recipe(tmp_path / "q.parquet", "sees"), tmp_path / "out", predict=stand_in(HABITS))
     counts = json.loads((tmp_path / "out/run.json").read_text("utf-8"))["counts"]
-    assert counts == {"kept": {"questions": 357}, "dropped": {"no-film": 2, "unanswerable": 1}}
-    assert (result.analysis.without_patient, result.analysis.clusters) == (357, 60)
-    assert "357 questions name no patient" in result.report.read_text("utf-8")
+    dropped = {"no-film": 2, "several-films": 1, "unanswerable": 1}
+    assert counts == {"kept": {"questions": 356}, "dropped": dropped}
+    assert (result.analysis.without_patient, result.analysis.clusters) == (356, 60)
+    assert "356 questions name no patient" in result.report.read_text("utf-8")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from chartsight.errors import FilmError, OutputError, QuestionError
+from chartsight.errors import ChartsightError, FilmError, GateError, OutputError, QuestionError
 from chartsight.questions.files import film_index_of, read_questions, write_questions
 from chartsight.runs import read_manifest
 from chartsight.training import run as training
@@ -223,10 +223,10 @@ def test_questions_that_cannot_teach(answer_recipe: Recipes, lesson: Path, tmp_p
     questions = read_questions(lesson / "questions.parquet")
     index = {"film_index": str(film_index_of(lesson / "questions.parquet"))}
 
-    def refused(name: str, kept: list[Any], **choices: Any) -> QuestionError | FilmError:
+    def refused(name: str, kept: list[Any], **choices: Any) -> ChartsightError:
         write_questions(tmp_path / name, kept, {**index, **choices})
         recipe = answer_recipe(questions=str(tmp_path / name))
-        with pytest.raises((QuestionError, FilmError)) as caught:
+        with pytest.raises((QuestionError, FilmError, GateError)) as caught:
             train_answers(recipe, tmp_path / "out", quiet=True)
         assert not (tmp_path / "out").exists()
         return caught.value
@@ -235,7 +235,8 @@ def test_questions_that_cannot_teach(answer_recipe: Recipes, lesson: Path, tmp_p
     valid = [each for each in questions if each.split == "valid"]
     assert refused("no-valid.parquet", train).code == "empty-split"
     leaking = [replace(each, subject_id=train[0].subject_id) for each in valid]
-    assert refused("leak.parquet", [*train, *leaking]).code == "leakage"
+    leak = refused("leak.parquet", [*train, *leaking])
+    assert (leak.code, leak.exit_code) == ("leakage", 3)
     strangers = [replace(each, image_ids=("nobody",)) for each in train]
     assert refused("strangers.parquet", [*strangers, *valid]).code == "unknown-film"
 
@@ -288,13 +289,19 @@ def test_an_unreadable_film_costs_its_own_questions(answer_recipe: Recipes, less
     moved[1].path.write_bytes(b"no picture")
     moved[1] = replace(moved[1], digest="0" * 64)
     write_film_index(spoilt / "films.parquet", moved)
+    asked = read_questions(spoilt / "questions.parquet")
+    (spoilt / "questions.parquet").unlink()
+    asked[0] = replace(asked[0], image_ids=(moved[2].image_id, moved[3].image_id))  # nothing here reads two films
+    write_questions(spoilt / "questions.parquet", asked, {"film_index": str(spoilt / "films.parquet")})
     recipe = answer_recipe(
         questions=str(spoilt / "questions.parquet"), steps=1, evaluate={"every_steps": 1, "questions": 2}
     )
     run = train_answers(recipe, tmp_path / "out", quiet=True)
-    about_it = sum(each.image_ids == (moved[1].image_id,) for each in read_questions(spoilt / "questions.parquet"))
-    assert run.dropped == {"unreadable film": 1, "question about an unreadable film": about_it}
-    assert run.dropped_rows[0]["where"] == moved[1].image_id
+    about_it = sum(each.image_ids == (moved[1].image_id,) for each in asked)
+    assert run.dropped == {
+        "unreadable film": 1, "question about an unreadable film": about_it, "question about several films": 1,
+    }  # fmt: skip
+    assert moved[1].image_id in {each["where"] for each in run.dropped_rows}
 
 
 # ------------------------------------------------------------------------------------------------------ where it stands

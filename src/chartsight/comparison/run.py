@@ -52,8 +52,10 @@ def compare(
         RecipeError: See `read_compare_recipe`.
         OutputError: `out` is finished, or holds something else.
         QuestionError: No questions to ask, or predictions that do not answer them.
+        GateError: A patient or a film stands in two splits.
     """
     from chartsight.questions.files import read_questions
+    from chartsight.questions.splits import check_splits
 
     out = Path(out)
     recipe = check_recipe(recipe) if isinstance(recipe, CompareRecipe) else read_compare_recipe(recipe)
@@ -62,25 +64,39 @@ def compare(
 
         # The folder is the comparison's own: answers of a model that was taught again since are replaced.
         predict = functools.partial(predict_questions, force=True)
-    predictions = _open_folder(out, force)
-    run = Run("compare", recipe.model_dump(mode="json"), recipe.seed)
-    run.read(recipe.questions)
-
     questions = sorted(read_questions(recipe.questions), key=lambda question: question.question_id)
     of_split = [question for question in questions if question.split == recipe.split]
     about_films = [question for question in of_split if question.image_ids]
-    answerable = [question for question in about_films if question.answerable]
+    about_one = [question for question in about_films if question.looks_at_one_film]
+    answerable = [question for question in about_one if question.answerable]
     if not answerable:
         raise QuestionError(
             "no-questions", recipe.questions, f"no answerable question on a film in split {recipe.split}"
         )
+    check_splits(
+        (
+            (question.split, {"patient": question.subject_id, "image": image_id})
+            for question in questions
+            for image_id in question.image_ids
+        ),
+        recipe.questions,
+    )
+    # Only now: a comparison of nothing leaves no folder behind.
+    predictions = _open_folder(out, force)
+    run = Run("compare", recipe.model_dump(mode="json"), recipe.seed)
+    run.read(recipe.questions)
     training = [question for question in questions if question.split == "train" and question.answerable]
     asked, answers = collect_answers(recipe, answerable, predictions, predict, quiet=quiet)
     analysis = analyse(recipe, asked, training, answers)
 
     run.terms, run.pairing = analysis.terms, analysis.pairing
     run.kept["questions"] = len(asked)
-    for reason, before, after in (("no-film", of_split, about_films), ("unanswerable", about_films, answerable)):
+    steps = (
+        ("no-film", of_split, about_films),
+        ("several-films", about_films, about_one),
+        ("unanswerable", about_one, answerable),
+    )
+    for reason, before, after in steps:
         if len(before) > len(after):
             run.drop(reason, recipe.questions, count=len(before) - len(after))
     for model, condition in answers:

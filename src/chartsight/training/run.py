@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments, set_seed
 
-from chartsight.errors import CheckpointError, OutputError, QuestionError, RecipeError
+from chartsight.errors import CheckpointError, GateError, OutputError, QuestionError, RecipeError
 from chartsight.evaluation.metrics import correct
 from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
@@ -357,17 +357,20 @@ class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
 
 def _questions(recipe: AnswerRecipe, run: Run) -> tuple[list[Question], list[Question]]:
     run.read(recipe.questions)
-    asked = [question for question in read_questions(recipe.questions) if question.image_ids]
+    about_films = [question for question in read_questions(recipe.questions) if question.image_ids]
+    asked = [question for question in about_films if question.looks_at_one_film]
+    if several := len(about_films) - len(asked):
+        run.drop("question about several films", recipe.questions, count=several)
     train = [question for question in asked if question.split == "train"]
     valid = [question for question in asked if question.split == "valid"]
     if recipe.limit is not None:
         train = _spread(train, recipe.limit)
     for name, questions in (("train", train), ("valid", valid)):
         if not questions:
-            raise QuestionError("empty-split", recipe.questions, f"has no visual question in split {name}")
+            raise QuestionError("empty-split", recipe.questions, f"has no question about one film in split {name}")
     shared = {question.subject_id for question in train} & {question.subject_id for question in valid} - {None}
     if shared:
-        raise QuestionError("leakage", recipe.questions, f"{len(shared)} patients stand in train and in valid", "none")
+        raise GateError("leakage", recipe.questions, f"{len(shared)} patients stand in train and in valid", "none")
     return train, valid
 
 
