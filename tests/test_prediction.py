@@ -357,6 +357,7 @@ def test_impossible_wishes_are_one_line(starter_folder: Path, questions_file: Pa
         ({"limit": -3}, "bad-limit"),
         ({"seed": -3, "condition": "shuffled"}, "bad-seed"),
         ({"device": "no-such-device"}, "no-device"),
+        ({"device": "meta"}, "no-device"),
     ):
         with pytest.raises(ChartsightError) as caught:
             predict_questions(starter_folder, questions_file, tmp_path / "p.parquet", split="valid", quiet=True, **wish)  # type: ignore[arg-type]

@@ -175,7 +175,7 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
 
     logging.disable_progress_bar()
     try:
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # `meta` makes tensors that hold nothing
     except (RuntimeError, AssertionError) as error:  # torch says "not compiled with CUDA" by assert
         reason = str(error).strip().splitlines()[0][:120]
         raise CheckpointError(
