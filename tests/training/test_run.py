@@ -143,6 +143,20 @@ def test_a_checkpoint_that_was_not_finished_is_ignored(answer_recipe: Recipes, i
     assert learned_bytes(interrupted) == learned_bytes(taught)
 
 
+def test_a_full_disk_says_where_and_leaves_what_can_go_on(
+    answer_recipe: Recipes, interrupted: Path, taught: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match=r"taught: the disk is full.*--resume goes on"):
+        patch.setattr(training, "save_file", full)
+        train_answers(answer_recipe(), interrupted, resume=True, quiet=True)
+    assert not (interrupted / "model").exists()
+    train_answers(answer_recipe(), interrupted, resume=True, quiet=True)
+    assert learned_bytes(interrupted) == learned_bytes(taught)
+
+
 def test_a_line_of_metrics_that_was_cut_off_is_dropped(answer_recipe: Recipes, interrupted: Path, taught: Path) -> None:
     with (interrupted / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 4, "sec')

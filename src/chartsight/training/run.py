@@ -16,7 +16,8 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,16 @@ from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions.files import film_index_of, read_questions
-from chartsight.runs import Run, check_apart, check_replaceable, make_folder, read_manifest, remove, write_json
+from chartsight.runs import (
+    Run,
+    check_apart,
+    check_replaceable,
+    is_disk_full,
+    make_folder,
+    read_manifest,
+    remove,
+    write_json,
+)
 from chartsight.schema import Pairing, Question, Terms, strictest_pairing, strictest_terms
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
@@ -101,7 +111,8 @@ def train_answers(
     progress = TrainingProgress(out / "metrics.jsonl", out / "tensorboard", recipe.steps, quiet=quiet)
     trainer = FilmTrainer(recipe, out, vlm, learner, rows, valid, inputs, progress)
     started = time.perf_counter()
-    trainer.learn(_last_whole_checkpoint(out) if resume else None)
+    with _full_disk_of(out):
+        trainer.learn(_last_whole_checkpoint(out) if resume else None)
 
     if isinstance(inputs, TowerFeatures):
         _language_part(learner).vision_tower = tower
@@ -115,7 +126,8 @@ def train_answers(
         base=None,
         base_fingerprint=None,
     )
-    _save(replace(vlm, card=card), learner, recipe, out)
+    with _full_disk_of(out):
+        _save(replace(vlm, card=card), learner, recipe, out)
     run.kept = {"train questions": len(train), "valid questions": len(valid), "rows": len(rows)}
     run.outputs.append({"path": str(out / "model"), "seconds": round(time.perf_counter() - started, 1)})
     run.outputs.append({"best": trainer.state.best_metric, "best_step": trainer.state.best_global_step})
@@ -403,6 +415,23 @@ def _check_folder(recipe: AnswerRecipe, out: Path, *, resume: bool, force: bool)
         raise OutputError("no-folder", out, "is a file", "a folder")
     check_replaceable(out)
     check_apart(out, recipe.questions, model_folder(recipe.base))
+
+
+@contextmanager
+def _full_disk_of(out: Path) -> Iterator[None]:
+    """Says of a full disk where it was and that nothing is lost: whole checkpoints stay.
+
+    Raises:
+        OutputError: The disk fills up in the block.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise OutputError(
+            "disk-full", out, "the disk is full or a quota is reached", hint="free some space, then --resume goes on"
+        ) from error
 
 
 def _make_folder(recipe: AnswerRecipe, out: Path, *, resume: bool) -> None:
