@@ -149,7 +149,8 @@ def test_a_full_disk_says_where_and_leaves_what_can_go_on(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OutputError, match=r"taught: the disk is full.*--resume goes on"):
+    told = r"taught: the disk is full.*--resume goes on"
+    with monkeypatch.context() as patch, pytest.raises(OutputError, match=told):
         patch.setattr(training, "save_file", full)
         train_answers(answer_recipe(), interrupted, resume=True, quiet=True)
     assert not (interrupted / "model").exists()
