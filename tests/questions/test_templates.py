@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_the_family_has_ehrxqas_breadth() -> None:
     assert len(families["choose"]) >= 6
     assert len({template.id for template in ONE_IMAGE.templates}) == len(ONE_IMAGE.templates)
     assert set(ONE_IMAGE.words) == set(CATEGORIES)
+
+
+def test_the_same_words_never_want_two_kinds_of_answer() -> None:
+    """`Does this film show A or B?` was answered yes by one template and A by another."""
+    wanted: dict[str, set[str]] = {}
+    for template in ONE_IMAGE.templates:
+        for phrasing in template.phrasings:
+            wanted.setdefault(re.sub(r"{[^}]*}", "{}", phrasing), set()).add(template.answer_type)
+    assert {phrasing: kinds for phrasing, kinds in wanted.items() if len(kinds) > 1} == {}
 
 
 def test_no_slot_can_hold_an_identifier() -> None:
