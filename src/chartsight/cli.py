@@ -172,6 +172,28 @@ def records_build(
     show(as_json, result, told)
 
 
+@records_app.command("build-ehrsql")
+def records_build_ehrsql(
+    out: Annotated[Path, typer.Argument(help="The SQLite database to make, such as ehrsql.sqlite.")],
+    mimiciv: Annotated[Path, typer.Option(help="The MIMIC-IV demo 2.2: the folder of hosp/.")],
+    meds: Annotated[
+        Path | None, typer.Option(help="MEDS events (.parquet) to rebuild charted events from, when icu/ lacks them.")
+    ] = None,
+    memory_limit: Annotated[float, typer.Option(min=0.25, help="GiB that DuckDB may use.")] = 2.0,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Build EHRSQL-2024's database (17 tables, SQLite), as its published questions expect it."""
+    from chartsight.records import build_ehrsql
+
+    run = build_ehrsql(out, mimiciv, meds, quiet=quiet, force=force, memory_limit_gib=memory_limit)
+    result = {"database": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms}
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}"]
+    lines += [f"dropped {n:,}: {reason}" for reason, n in sorted(run.dropped.items())]
+    show(as_json, result, "\n".join(lines))
+
+
 @questions_app.command("build")
 def questions_build(
     record: Annotated[Path, typer.Argument(help="A record of `records build`.")],

@@ -63,6 +63,10 @@ class QuestionError(ChartsightError):
     """Questions that cannot be built, read or split."""
 
 
+class QueryError(ChartsightError):
+    """A query that cannot be run, or does more than read."""
+
+
 class RecipeError(ChartsightError):
     """A recipe with an unknown key, a wrong type or an impossible value."""
 

@@ -37,6 +37,7 @@ DISK_FULL_WORDS = (
     "File too large",
     "os error 28)",
     "failed to offload data block",
+    "database or disk is full",
 )
 NAME_REFUSED = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS}  # about the name of a file, whatever was asked of it
 DEVICE_REFUSED = {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}  # about who may, and a disk that cannot
