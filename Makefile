@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all check bench starters reference clean
+.PHONY: demo test test-all check bench ehrsql starters reference clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
@@ -41,6 +41,10 @@ check: $(STAMP)
 ## films/s, rows/s, questions/s of this machine
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/first_light.py
+
+## EHRSQL-2024 on the real MIMIC-IV demo: our database, all published queries, their published answers (OPEN_DATA=DIR)
+ehrsql: $(STAMP)
+	@$(BIN)/python benchmarks/ehrsql.py $(if $(OPEN_DATA),--open-data $(OPEN_DATA))
 
 ## make the shipped starters again, from nothing (about an hour)
 starters: $(STAMP)
