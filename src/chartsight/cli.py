@@ -224,22 +224,36 @@ def questions_build(
 
 @questions_app.command("import")
 def questions_import(
-    file: Annotated[Path, typer.Argument(help="One question a line: image, question, answer, ...")],
+    file: Annotated[Path, typer.Argument(help="One question a line (jsonl), or the folder of EHRSQL-2024 (ehrsql).")],
     out: Annotated[Path, typer.Argument(help="The question set to make, such as questions.parquet.")],
-    format: Annotated[Literal["jsonl"], typer.Option("--format", help="jsonl.")] = "jsonl",
+    format: Annotated[Literal["jsonl", "ehrsql"], typer.Option("--format", help="jsonl or ehrsql.")] = "jsonl",
     images: Annotated[Path | None, typer.Option(help="Folder that image names are relative to.")] = None,
-    terms: Annotated[str, typer.Option(help="open, share-alike, credentialed, private.")] = "private",
+    database: Annotated[Path | None, typer.Option(help="EHRSQL's database: finds tied answers (ehrsql).")] = None,
+    terms: Annotated[str | None, typer.Option(help="open, share-alike, credentialed, private (the default).")] = None,
     seed: Seed = 7,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Import any set of images, questions and answers."""
-    from chartsight.questions.importers import import_questions
+    """Import any set of images, questions and answers, or EHRSQL-2024."""
+    if format == "ehrsql":
+        from chartsight.questions.ehrsql import import_ehrsql
 
-    run = import_questions(
-        file, out, format=format, images=images, terms=one_of_terms(terms), seed=seed, force=force, quiet=quiet
-    )
+        for option, value in (("--images", images), ("--terms", terms)):
+            if value is not None:
+                raise ChartsightError(
+                    "bad-option", option, "means nothing for ehrsql", hint="its terms are share-alike"
+                )
+        run = import_ehrsql(file, out, database=database, force=force, quiet=quiet)
+    else:
+        from chartsight.questions.importers import import_questions
+
+        if database is not None:
+            raise ChartsightError("bad-option", "--database", "means nothing for jsonl", hint="--format ehrsql")
+        stated = one_of_terms(terms or "private")
+        run = import_questions(
+            file, out, format=format, images=images, terms=stated, seed=seed, force=force, quiet=quiet
+        )
     result = {"questions": str(out), "kept": run.kept, "dropped": run.dropped}
     show(as_json, result, f"{out}: {counts(run.kept)}{left_out(run.dropped)}")
 

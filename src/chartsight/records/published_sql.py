@@ -86,6 +86,37 @@ def open_published(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+@contextmanager
+def open_reordered(path: Path, order: str) -> Iterator[sqlite3.Connection]:
+    """A copy of the database in memory that stores the same rows in another order.
+
+    A query whose answer differs here does not say which of several rows it means.
+
+    Args:
+        path: Of the database.
+        order: An SQL expression over `row_id`, such as `row_id DESC`.
+
+    Raises:
+        RecordError: As `open_published`.
+    """
+    with open_published(path):
+        pass  # it is one
+    connection = sqlite3.connect(":memory:", uri=True)
+    try:
+        connection.execute("ATTACH DATABASE ? AS stored", [f"{Path(path).resolve().as_uri()}?mode=ro&immutable=1"])
+        declared = connection.execute("SELECT name, sql FROM stored.sqlite_master WHERE type = 'table'").fetchall()
+        for name, sql in declared:
+            connection.execute(sql)
+            connection.execute(f"INSERT INTO main.{name} SELECT * FROM stored.{name} ORDER BY {order}")
+        connection.commit()
+        connection.execute("DETACH DATABASE stored")
+        connection.text_factory = lambda data: data.decode("utf-8", "ignore")
+        connection.set_authorizer(_allow_reading)
+        yield connection
+    finally:
+        connection.close()
+
+
 def _allow_reading(action: int, *_: object) -> int:
     return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
 
