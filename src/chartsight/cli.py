@@ -189,7 +189,9 @@ def records_build_ehrsql(
 
     run = build_ehrsql(out, mimiciv, meds, quiet=quiet, force=force, memory_limit_gib=memory_limit)
     result = {"database": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms}
-    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}"]
+    tables = {name: n for name, n in run.kept.items() if " " not in name}
+    lines = [f"{out}: {counts(tables)}", f"terms {run.terms}"]
+    lines += [f"{n:,} {said}" for said, n in run.kept.items() if said not in tables]
     lines += [f"dropped {n:,}: {reason}" for reason, n in sorted(run.dropped.items())]
     show(as_json, result, "\n".join(lines))
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chartsight.cli import main, run_command
 from chartsight.errors import OutputError, RecordError
 from chartsight.records import build_ehrsql
 from chartsight.records.ehrsql import _draw, birthday, find_files
 from chartsight.records.ehrsql_schema import KEPT_IN, PUBLISHED_TABLES, TITLES_OF_PROCEDURES
 from chartsight.records.sources import RecordSources
+from chartsight.runs import is_disk_full
 from tests.records.test_meds import write_events
 
 pytest_plugins = ["tests.fixtures_ehrsql"]
@@ -358,6 +360,34 @@ def test_gzipped_files_give_the_same_rows(ehrsql_files: Path, tmp_path: Path, eh
     build_ehrsql(tmp_path / "e.sqlite", ehrsql_files, quiet=True)
     assert (tmp_path / "e.sqlite").read_bytes() == ehrsql_database.read_bytes()
     shutil.rmtree(ehrsql_files)
+
+
+def test_sqlite_s_word_for_a_full_disk_is_known() -> None:
+    with sqlite3.connect(":memory:") as connection:
+        connection.execute("PRAGMA max_page_count = 2")
+        connection.execute("CREATE TABLE a (b)")
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            connection.executemany("INSERT INTO a VALUES (?)", [("x" * 4000,)] * 9)
+    assert is_disk_full(caught.value)
+
+
+def test_the_command_line_builds_it(
+    ehrsql_files: Path, tmp_path: Path, ehrsql_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "e.sqlite"
+    run_command(["records", "build-ehrsql", str(out), "--mimiciv", str(ehrsql_files), "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert (result["database"], result["kept"]["cost"], result["terms"]) == (str(out), 12, "credentialed")
+    assert out.read_bytes() == ehrsql_database.read_bytes()
+    run_command(["records", "build-ehrsql", str(out), "--mimiciv", str(ehrsql_files), "--force"])
+    assert capsys.readouterr().out.splitlines() == [
+        f"{out}: 3 patients, 4 admissions, 3 icustays, 3 labevents, 2 chartevents, 41 rows in 12 other tables",
+        "terms credentialed",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(["records", "build-ehrsql", str(tmp_path / "no.sqlite"), "--mimiciv", str(tmp_path / "nowhere")])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'nowhere'}: no such file or folder")
 
 
 @pytest.mark.opendata
