@@ -329,11 +329,23 @@ def test_another_version_s_header_is_named(ehrsql_files: Path, tmp_path: Path) -
         build_ehrsql(tmp_path / "e.sqlite", ehrsql_files, quiet=True)
 
 
-def test_what_the_published_tables_do_not_allow_is_refused(ehrsql_files: Path, tmp_path: Path) -> None:
-    path = ehrsql_files / "hosp" / "admissions.csv"
-    path.write_text(path.read_text().replace("PHYSICIAN REFERRAL", ""))
-    with pytest.raises(RecordError, match=r"admissions.*NOT NULL constraint failed: admissions\.admission_location"):
+@pytest.mark.parametrize(
+    ("name", "before", "after", "column"),
+    [
+        ("hosp/admissions", "PHYSICIAN REFERRAL", "", "admissions.admission_location"),
+        ("hosp/patients", "10000001,F,40", "10000001,F,", "patients.dob"),
+        ("hosp/prescriptions", "Aspirin ,", "None,", "prescriptions.drug"),
+    ],
+)
+def test_what_the_published_tables_do_not_allow_is_refused(
+    ehrsql_files: Path, tmp_path: Path, name: str, before: str, after: str, column: str
+) -> None:
+    path = ehrsql_files / f"{name}.csv"
+    assert path.read_text().count(before) == 1
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(RecordError, match=rf"constraint failed: {column}; expected MIMIC-IV demo") as caught:
         build_ehrsql(tmp_path / "e.sqlite", ehrsql_files, quiet=True)
+    assert caught.value.code == "does-not-fit"
     assert not (tmp_path / "e.sqlite").exists()
 
 

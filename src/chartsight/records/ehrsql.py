@@ -425,7 +425,10 @@ def _make_prescriptions(connection: duckdb.DuckDBPyConnection, make_events: Call
         "prescriptions", "starttime",
         """moved(stoptime, days) AS stoptime, published_text(drug) AS drug, dose::DOUBLE AS dose_val_rx,
             published_text(unit) AS dose_unit_rx, published_text(route) AS route""",
-        "true", "(SELECT * FROM whole_doses SEMI JOIN commonest_units USING (drug, unit))", "place",
+        "true",
+        """(SELECT * FROM whole_doses AS d SEMI JOIN commonest_units AS c
+            ON d.unit = c.unit AND d.drug IS NOT DISTINCT FROM c.drug)""",
+        "place",
     )  # fmt: skip
 
 
@@ -442,7 +445,7 @@ def _charge(connection: duckdb.DuckDBPyConnection, numbers: np.random.Generator)
             event_id BIGINT, chargetime TIMESTAMP, cost DOUBLE)"""
     )
     for mean, (table, item, time) in zip(numbers.poisson(lam=10, size=len(charged)), charged, strict=True):
-        found = connection.execute(f"SELECT DISTINCT {item} FROM published.{table}").fetchall()
+        found = connection.execute(f"SELECT DISTINCT {item} FROM published.{table} WHERE {item} IS NOT NULL").fetchall()
         prices = [(each, round(float(numbers.normal(loc=mean, scale=1.0)), 2)) for (each,) in sorted(found)]
         kind = "INTEGER" if item == "itemid" else "VARCHAR"
         connection.execute(f"CREATE OR REPLACE TABLE prices (item {kind}, cost DOUBLE)")
