@@ -2,6 +2,7 @@
 
     python benchmarks/ehrsql.py                                              all gold SQL of train and valid
     python benchmarks/ehrsql.py --predictions mine.json --split valid        RS(c), coverage and risk of a system
+    python benchmarks/ehrsql.py --database ours.sqlite --against theirs.sqlite     two databases, row by row
 
 The database is built by a process of its own that is told of MIMIC-IV's files and the MEDS events and of nothing else;
 its manifest must name no other input. Only then are questions and answers opened here. Data is read from
@@ -18,6 +19,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -31,6 +33,7 @@ from chartsight.evaluation.ehrsql import ABSTAINED, FAILED, Answer, Reliability,
 from chartsight.exits import run_alone
 from chartsight.progress import track
 from chartsight.records import open_published, run_published
+from chartsight.records.ehrsql_schema import PUBLISHED_TABLES, PublishedTable
 from chartsight.runs import manifest_path
 
 DEMO = "mimic-iv-demo"
@@ -156,21 +159,45 @@ def score_predictions(database: Path, folder: Path, predictions: Path, *, quiet:
     return score_reliability(gold, run_queries(database, read_entries(predictions), "predictions", quiet=quiet))
 
 
+def differing_rows(ours: Path, theirs: Path) -> dict[str, int]:
+    """table → how many of its rows differ between two databases: by value, by type, by place, or by absence."""
+    with open_published(ours) as mine, open_published(theirs) as published:
+        return {
+            table.name: sum(
+                one is None or other is None or [*map(type, one), *one] != [*map(type, other), *other]
+                for one, other in zip_longest(*(each.execute(stored_rows(table)) for each in (mine, published)))
+            )
+            for table in PUBLISHED_TABLES
+        }
+
+
+def stored_rows(table: PublishedTable) -> str:
+    """A table's rows with their place, in the order in which they were stored."""
+    return f"SELECT rowid, {', '.join(table.header)} FROM {table.name} ORDER BY rowid"
+
+
 def main(
     open_data: Annotated[Path | None, typer.Option(help="The folder of the open data sets.")] = None,
     database: Annotated[Path | None, typer.Option(help="An existing database instead of building one.")] = None,
     predictions: Annotated[Path | None, typer.Option(help="Score these instead: JSON, question → SQL or null.")] = None,
     split: Annotated[str, typer.Option(help="Of the predictions.")] = "valid",
+    against: Annotated[Path | None, typer.Option(help="Compare with this database row by row instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Build EHRSQL-2024's database, run all gold SQL, compare with the published answers."""
+    if database is not None and against is not None:
+        show_differences(differing_rows(database, against), against, as_json=as_json)
+        return
     folder = find_open_data(open_data)
     with TemporaryDirectory(prefix="chartsight-ehrsql-") as scratch:
         build = None
         if database is None:
             database = Path(scratch) / "ehrsql.sqlite"
             build = build_database(folder, database)
+        if against is not None:
+            show_differences(differing_rows(database, against), against, as_json=as_json)
+            return
         if predictions is not None:
             score = score_predictions(database, folder / QUESTIONS / split, predictions, quiet=quiet).as_dict()
             typer.echo(json.dumps(score, indent=2) if as_json else render_score(score))
@@ -187,6 +214,17 @@ def main(
                 "parity", f"EHRSQL-2024 {each.split}", f"{each.equal:,} of {each.answerable:,} answers are equal",
                 f"at least {FEWEST_EQUAL[each.split]:,}", "is this the MIMIC-IV demo 2.2?",
             )  # fmt: skip
+
+
+def show_differences(found: Mapping[str, int], against: Path, *, as_json: bool) -> None:
+    """The tables that differ.
+
+    Raises:
+        GateError: There is one.
+    """
+    typer.echo(json.dumps({"differing_rows": found}, indent=2) if as_json else render_score(found))
+    if differing := [f"{table} in {count:,} rows" for table, count in found.items() if count]:
+        raise GateError("parity", against, f"differs: {', '.join(differing)}", "equal rows in 17 tables")
 
 
 def print_agreements(build: Build | None, agreements: list[Agreement]) -> None:

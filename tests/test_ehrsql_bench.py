@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +116,25 @@ def test_predictions_are_scored(small_open_data: Path, ehrsql_database: Path, tm
     assert code == 0
     assert (figures["right"], figures["abstained"], figures["harmful"]) == (1, 1, 2)
     assert (figures["rs_0"], figures["rs_10"]) == (0.25, (1 - 20) / 4)
+
+
+def test_two_databases_are_compared_row_by_row(ehrsql_database: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.sqlite"
+    shutil.copy(ehrsql_database, theirs)
+    assert set(ehrsql.differing_rows(ehrsql_database, theirs).values()) == {0}
+    assert run_gate("--database", str(ehrsql_database), "--against", str(theirs))[0] == 0
+    with sqlite3.connect(theirs) as connection:
+        connection.execute("DELETE FROM transfers WHERE row_id = 2")  # one is missing
+        connection.execute("UPDATE labevents SET valuenum = 141 WHERE row_id = 1")  # one has another value
+        connection.execute("UPDATE cost SET cost = 'free' WHERE row_id < 3")  # three another type
+        row = connection.execute("DELETE FROM patients WHERE row_id = 0 RETURNING *").fetchone()
+        connection.execute("INSERT INTO patients VALUES (?, ?, ?, ?, ?)", row)  # one stands last: three places differ
+    found = ehrsql.differing_rows(ehrsql_database, theirs)
+    assert {table: count for table, count in found.items() if count} == {
+        "transfers": 1, "labevents": 1, "cost": 3, "patients": 3,
+    }  # fmt: skip
+    code, text = run_gate("--database", str(ehrsql_database), "--against", str(theirs))
+    assert code == 3 and "patients in 3 rows" in text and "cost in 3 rows" in text
 
 
 def test_a_query_that_does_not_run_is_a_failure(ehrsql_database: Path) -> None:
