@@ -172,6 +172,9 @@ def test_the_real_demo_gives_the_published_answers(tmp_path: Path) -> None:
         pytest.skip(str(error))
     build = ehrsql.build_database(folder, tmp_path / "ehrsql.sqlite")
     assert (build.rows["patients"], build.rows["admissions"], build.rows["chartevents"]) == (94, 119, 31_926)
+    assert (build.rows["d_labitems"], build.rows["d_items"]) == (1_594, 3_522), (
+        "names belong where the authors put them"
+    )
     assert build.rows["charted numbers in no ICU stay, given to the nearest"] == 1_878
     found = {
         split: ehrsql.compare_gold(tmp_path / "ehrsql.sqlite", folder / ehrsql.QUESTIONS / split, quiet=True)
