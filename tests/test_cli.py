@@ -33,9 +33,10 @@ COMMAND_LINE = {
     "records build": "OUT --mimiciv --mimic-iv-note --mimic-cxr-jpg --mimic-cxr-reports --chest-imagenome --meds "
     "--films --labels --terms --findings --columns --pair-films --no-pair-films --seed --memory-limit "
     "--force --quiet -q --json",
+    "records build-ehrsql": "OUT --mimiciv --meds --memory-limit --force --quiet -q --json",
     "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
     "--min-support --templates --all-views --force --quiet -q --json",
-    "questions import": "FILE OUT --format --images --terms --seed --force --quiet -q --json",
+    "questions import": "FILE OUT --format --images --database --terms --seed --force --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",
