@@ -35,7 +35,8 @@ COMMAND_LINE = {
     "--force --quiet -q --json",
     "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
     "--min-support --templates --all-views --force --quiet -q --json",
-    "questions import": "FILE OUT --format --images --terms --seed --force --quiet -q --json",
+    "questions import": "FILE OUT --format --images --record --database --split --terms --seed "
+    "--force --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",

@@ -202,24 +202,46 @@ def questions_build(
 
 @questions_app.command("import")
 def questions_import(
-    file: Annotated[Path, typer.Argument(help="One question a line: image, question, answer, ...")],
+    file: Annotated[Path, typer.Argument(help="The file, or for a public set the folder of its files.")],
     out: Annotated[Path, typer.Argument(help="The question set to make, such as questions.parquet.")],
-    format: Annotated[Literal["jsonl"], typer.Option("--format", help="jsonl.")] = "jsonl",
+    format: Annotated[
+        Literal["jsonl", "ehrxqa", "mimic-cxr-vqa", "vqa-rad", "slake", "path-vqa"],
+        typer.Option("--format", help="jsonl: one question a line; otherwise the public set's own layout."),
+    ] = "jsonl",
     images: Annotated[Path | None, typer.Option(help="Folder that image names are relative to.")] = None,
-    terms: Annotated[str, typer.Option(help="open, share-alike, credentialed, private.")] = "private",
+    record: Annotated[Path | None, typer.Option(help="ehrxqa, mimic-cxr-vqa: the record that has the films.")] = None,
+    database: Annotated[
+        Path | None, typer.Option(help="ehrxqa: its own database (SQLite), or the folder of its train/ and test/.")
+    ] = None,
+    split: Annotated[
+        Literal["released", "patient"],
+        typer.Option(help="released: the set's own, what they share is reported; patient: split anew."),
+    ] = "released",
+    terms: Annotated[
+        str | None,
+        typer.Option(help="synthetic, open, share-alike, credentialed, private.  [default: what the set says]"),
+    ] = None,
     seed: Seed = 7,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Import any set of images, questions and answers."""
-    from chartsight.questions.importers import import_questions
+    """Import any set of images, questions and answers, or a public one; what is wrong with it is reported by name."""
+    from chartsight.questions.importers import ImportConfig, import_questions
 
-    run = import_questions(
-        file, out, format=format, images=images, terms=one_of_terms(terms), seed=seed, force=force, quiet=quiet
-    )
-    result = {"questions": str(out), "kept": run.kept, "dropped": run.dropped}
-    show(as_json, result, f"{out}: {counts(run.kept)}{left_out(run.dropped)}")
+    config = ImportConfig(
+        format=format, images=images, record=record, database=database, split=split, seed=seed,
+        terms=None if terms is None else one_of_terms(terms),
+    )  # fmt: skip
+    run = import_questions(file, out, config, force=force, quiet=quiet)
+    found = {name: fault["count"] for name, fault in run.faults.items()}
+    result = {
+        "questions": str(out), "kept": run.kept, "dropped": run.dropped, "faults": run.faults, "terms": run.terms,
+        "pairing": run.pairing,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}{left_out(run.dropped)}"]
+    lines += [f"fault {n:,}: {name}, {run.faults[name]['meaning']}" for name, n in found.items()]
+    show(as_json, result, "\n".join(lines))
 
 
 @app.command()

@@ -15,7 +15,7 @@ from typing import Any
 
 from chartsight.errors import ChartsightError
 from chartsight.questions.files import film_index_of, read_question_metadata, read_questions
-from chartsight.questions.splits import find_leaks
+from chartsight.questions.splits import find_leaks, leak_values
 from chartsight.runs import new_output, write_json
 from chartsight.schema import SPLITS, Question
 
@@ -123,6 +123,13 @@ def measure_entropy(answers: Iterable[str]) -> float:
     return sum(n / total * math.log2(total / n) for n in counts.values()) + 0.0
 
 
+def slots_of(question: Question) -> dict[str, str]:
+    """What fills the template of a question: findings, places, views; never an id."""
+    parameters = json.loads(question.parameters)
+    slots = parameters.get("slots", parameters)
+    return {name: str(value) for name, value in slots.items() if name != "id"} if isinstance(slots, dict) else {}
+
+
 def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     """What the majority answer of train scores on test: over all, per template, per template with its
     slots in either order.
@@ -142,7 +149,7 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     template = majorities(lambda question: question.template_id)
 
     def filling(question: Question) -> tuple[str, tuple[str, ...]]:
-        return question.template_id, tuple(sorted(json.loads(question.parameters).values()))
+        return question.template_id, tuple(sorted(slots_of(question).values()))
 
     filled = majorities(filling)
 
@@ -175,9 +182,7 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
 def find_overlaps(questions: Sequence[Question], digests: Mapping[str, str]) -> dict[str, Any]:
     """What two splits share: patients, studies and images (each must be 0), and wordings (which may recur)."""
     counted = find_leaks(
-        (question.split, {"patient": question.subject_id, "study": study_id, "image": digests.get(image_id, image_id)})
-        for question in questions
-        for study_id, image_id in zip(question.study_ids or (None,), question.image_ids, strict=False)
+        (question.split, values) for question in questions for values in leak_values(question, digests)
     )
     texts = {
         split: {question.visual_question or question.question for question in questions if question.split == split}
