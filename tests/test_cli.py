@@ -37,6 +37,8 @@ COMMAND_LINE = {
     "--min-support --templates --all-views --force --quiet -q --json",
     "questions import": "FILE OUT --format --images --record --database --split --terms --seed "
     "--force --quiet -q --json",
+    "questions export": "QUESTIONS OUT --format --text --subset --max-length --image-tokens --allow-leakage --force "
+    "--quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",

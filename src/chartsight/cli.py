@@ -244,6 +244,45 @@ def questions_import(
     show(as_json, result, "\n".join(lines))
 
 
+@questions_app.command("export")
+def questions_export(
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    format: Annotated[
+        Literal["llava", "jsonl", "hf"],
+        typer.Option("--format", help="llava: conversations; jsonl: one object a line; hf: Parquet with the films."),
+    ] = "llava",
+    text: Annotated[
+        Literal["question", "template"], typer.Option(help="The paraphrase, or the template's own words.")
+    ] = "question",
+    subset: Annotated[
+        Literal["all", "poster"], typer.Option(help="poster: EHRXQA's 4,200 one-image questions.")
+    ] = "all",
+    max_length: Annotated[int, typer.Option(help="Tokens that the training run will read of a question.")] = 2048,
+    image_tokens: Annotated[int, typer.Option(help="Tokens that a film takes of them.")] = 576,
+    allow_leakage: Annotated[
+        bool, typer.Option("--allow-leakage", help="Write splits that share patients, and say so beside them.")
+    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a question set for other trainers; what would make them blind in silence stops it by name."""
+    from chartsight.questions.export import ExportConfig, export_questions
+
+    config = ExportConfig(
+        format=format, text=text, subset=subset, max_length=max_length, image_tokens=image_tokens,
+        allow_leakage=allow_leakage,
+    )  # fmt: skip
+    run = export_questions(questions, out, config, force=force, quiet=quiet)
+    result = {
+        "export": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}"]
+    lines += [f"left out {n:,}: {reason}" for reason, n in sorted(run.dropped.items())]
+    show(as_json, result, "\n".join(lines))
+
+
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/.")],

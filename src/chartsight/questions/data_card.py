@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from chartsight.errors import ChartsightError
 from chartsight.questions.files import film_index_of, read_question_metadata, read_questions
 from chartsight.questions.splits import find_leaks, leak_values
 from chartsight.runs import new_output, write_json
-from chartsight.schema import SPLITS, Question
+from chartsight.schema import SPLITS, Question, Split
 
 NOT_CLINICAL = {
     "synthetic": "Films and tables are of different or invented people: no clinical association may be read from this.",
@@ -139,44 +139,79 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     train = [question for question in questions if question.split == "train"]
     test = [question for question in questions if question.split == "test"]
 
-    def majorities(key: Any) -> dict[Any, str]:
-        counts: dict[Any, Counter[str]] = defaultdict(Counter)
-        for question in train:
-            counts[key(question)][question.answer] += 1
-        return {group: min(c, key=lambda answer: (-c[answer], answer)) for group, c in counts.items()}
-
-    overall = majorities(lambda question: None)
-    template = majorities(lambda question: question.template_id)
-
-    def filling(question: Question) -> tuple[str, tuple[str, ...]]:
-        return question.template_id, tuple(sorted(slots_of(question).values()))
-
-    filled = majorities(filling)
+    overall = commonest_answers(train, lambda question: "")
+    template = commonest_answers(train, lambda question: question.template_id)
+    by_slots = majority_guesser(train)
 
     def accuracy(rows: Sequence[Question], answer: Any) -> float | None:
         return sum(answer(question) == question.answer for question in rows) / len(rows) if rows else None
 
     def by_template(question: Question) -> str | None:
-        return template.get(question.template_id, overall.get(None))
+        return template.get(question.template_id, overall.get(""))
 
     of_template: dict[str, list[Question]] = defaultdict(list)
     for question in test:
         of_template[question.template_id].append(question)
     return {
         "overall_majority": {
-            "answer": overall.get(None), "accuracy": accuracy(test, lambda question: overall.get(None)),
+            "answer": overall.get(""), "accuracy": accuracy(test, lambda question: overall.get("")),
         },
         "per_template_majority": {"accuracy": accuracy(test, by_template)},
         "per_slots_majority": {
-            "accuracy": accuracy(
-                test, lambda q: filled.get(filling(q), by_template(q))
-            )
+            "accuracy": accuracy(test, by_slots)
         },
         "per_template": {
             name: {"majority": template.get(name), "accuracy": accuracy(of_template.get(name, ()), by_template)}
             for name in sorted({*template, *of_template})
         },
     }  # fmt: skip
+
+
+def blind_baselines(asked: Sequence[Question], everything: Sequence[Question]) -> dict[Split, dict[str, Any]]:
+    """What a guesser that never looks scores on each evaluated split: split → accuracy, n, from.
+
+    It gives the commonest answer of the question's template with its slots, else of its template, else of all: among
+    train's questions, or, in a set without any, among the split's own (which flatters it, and is said in `from`).
+
+    Args:
+        asked: The questions that are scored.
+        everything: Where train's questions are.
+    """
+    train = [question for question in everything if question.split == "train"]
+    found: dict[Split, dict[str, Any]] = {}
+    for split in ("valid", "test"):
+        rows = [question for question in asked if question.split == split]
+        if rows:
+            guess = majority_guesser(train or rows)
+            found[split] = {
+                "accuracy": sum(guess(question) == question.answer for question in rows) / len(rows),
+                "n": len(rows), "from": "train's commonest answers" if train else "the split's own commonest answers",
+            }  # fmt: skip
+    return found
+
+
+def majority_guesser(train: Sequence[Question]) -> Callable[[Question], str | None]:
+    """A function from a question to the commonest answer of its template with its slots, its template, or all."""
+    groups: list[Callable[[Question], str]] = [
+        lambda question: json.dumps([question.template_id, *sorted(slots_of(question).values())]),
+        lambda question: question.template_id,
+        lambda question: "",
+    ]
+    tables = [commonest_answers(train, group) for group in groups]
+
+    def guess(question: Question) -> str | None:
+        found = (table.get(group(question)) for table, group in zip(tables, groups, strict=True))
+        return next((answer for answer in found if answer is not None), None)
+
+    return guess
+
+
+def commonest_answers(train: Sequence[Question], group: Callable[[Question], str]) -> dict[str, str]:
+    """The commonest answer of every group, the first in order where several are as common."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for question in train:
+        counts[group(question)][question.answer] += 1
+    return {name: min(c, key=lambda answer: (-c[answer], answer)) for name, c in counts.items()}
 
 
 def find_overlaps(questions: Sequence[Question], digests: Mapping[str, str]) -> dict[str, Any]:
