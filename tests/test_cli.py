@@ -39,6 +39,7 @@ COMMAND_LINE = {
     "--force --quiet -q --json",
     "questions export": "QUESTIONS OUT --format --text --subset --max-length --image-tokens --allow-leakage --force "
     "--quiet -q --json",
+    "questions card": "QUESTIONS OUT --near-duplicates --force --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",

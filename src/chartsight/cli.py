@@ -283,6 +283,24 @@ def questions_export(
     show(as_json, result, "\n".join(lines))
 
 
+@questions_app.command("card")
+def questions_card(
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="A new page, such as card.html; its figures as JSON beside it.")],
+    near_duplicates: Annotated[
+        bool, typer.Option("--near-duplicates", help="Look for one picture under two files; reads every film.")
+    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Describe a question set: sizes, what a guesser scores, leakage, ties, faults, whose films."""
+    from chartsight.questions.data_card import write_data_card
+
+    card = write_data_card(questions, out, near_duplicates=near_duplicates, quiet=quiet, force=force)
+    show(as_json, {"card": str(out), **card}, str(out))
+
+
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/.")],

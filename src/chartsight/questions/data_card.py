@@ -11,23 +11,39 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from chartsight.errors import ChartsightError
+from chartsight.errors import OutputError
+from chartsight.questions.card_plots import plot_answers, plot_guessers, plot_templates
+from chartsight.questions.consistency import find_repeats
 from chartsight.questions.files import film_index_of, read_question_metadata, read_questions
+from chartsight.questions.guesser import score_guesser
 from chartsight.questions.splits import find_leaks, leak_values
-from chartsight.runs import new_output, write_json
-from chartsight.schema import SPLITS, Question, Split
+from chartsight.questions.subgroups import Films, describe_subgroups, read_films
+from chartsight.runs import Run, check_apart, new_output, read_manifest, removed_on_failure, write_json
+from chartsight.schema import SPLITS, Pairing, Question, Split, Terms
 
 NOT_CLINICAL = {
     "synthetic": "Films and tables are of different or invented people: no clinical association may be read from this.",
     "ehrxqa-shuffled": "Table values are shuffled between patients: no clinical association may be read from this.",
 }
+MOST_ANSWERS_SHOWN = 40
 RESEARCH_ONLY = "Research use only. Not a medical device. Not for clinical use."
 
 
-def build_data_card(questions_path: Path, out_html: Path, *, replace: bool = False) -> dict[str, Any]:
+def build_data_card(
+    questions_path: Path, out_html: Path, *, near_duplicates: bool = False, faults: Mapping[str, Any] | None = None,
+    quiet: bool = True, replace: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """The data card of a question set at `out_html`, and the same facts as JSON beside it (`.json`).
+
+    Args:
+        questions_path: A question set.
+        out_html: The page to appear.
+        near_duplicates: Look for one picture under two files across splits; every film is read.
+        faults: What an import found, by name; what the manifest beside the set says when None.
+        quiet: Without progress.
+        replace: Replace `out_html`.
 
     Raises:
         QuestionError: `questions_path` is no question set.
@@ -36,42 +52,107 @@ def build_data_card(questions_path: Path, out_html: Path, *, replace: bool = Fal
     from jinja2 import Environment, StrictUndefined
 
     questions_path, out_html = Path(questions_path), Path(out_html)
-    card = describe_questions(
-        read_questions(questions_path), read_question_metadata(questions_path), film_digests(questions_path)
-    )
+    questions = read_questions(questions_path)
+    card = describe_questions(questions, read_question_metadata(questions_path), read_films(questions_path))
+    if near_duplicates:
+        card["leakage"]["near_duplicates"] = look_for_near_duplicates(questions_path, questions, quiet=quiet)
+    if faults is None:
+        faults = (read_manifest(questions_path) or {}).get("faults") or {}
+    card["faults"] = {name: {"count": each["count"], "meaning": each["meaning"]} for name, each in faults.items()}
+    plots = {
+        "guessers": plot_guessers(card["priors"]), "templates": plot_templates(card["templates"]),
+        "answers": plot_answers([(each["answer"], each["n"]) for each in card["answers"]]),
+    }  # fmt: skip
     template = (resources.files("chartsight.questions") / "data_card.html.j2").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template).render(name=questions_path.name, **card)
+    page = environment.from_string(template).render(name=questions_path.name, plots=plots, **card)
     with new_output(out_html, replace=replace) as partial:
         partial.write_text(page, "utf-8")
     write_json(out_html.with_suffix(".json"), card)
     return card
 
 
-def film_digests(questions_path: Path) -> dict[str, str]:
-    """image_id → digest of the film index beside a question set; empty when the films are elsewhere."""
-    from chartsight.imaging.film_index import read_film_index
+def write_data_card(
+    questions_path: Path, out_html: Path, *, near_duplicates: bool = False, quiet: bool = False, force: bool = False
+) -> dict[str, Any]:
+    """A data card anywhere, with a manifest beside it; otherwise as `build_data_card`.
 
-    try:
-        return {image_id: film.digest for image_id, film in read_film_index(film_index_of(questions_path)).items()}
-    except ChartsightError:
-        return {}
+    Raises:
+        QuestionError: `questions_path` is no question set.
+        FilmError: Near duplicates are asked for, and films are missing.
+        OutputError: `out_html` or its JSON exists already, is no page, or the disk is full.
+    """
+    questions_path, out_html = Path(questions_path), Path(out_html)
+    if out_html.suffix != ".html":
+        raise OutputError("no-page", out_html, "is no .html", "the name of a new page, such as card.html")
+    figures = out_html.with_suffix(".json")
+    check_apart(out_html, questions_path)
+    for path in (out_html, figures):
+        if path.exists() and not force:
+            raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")
+    metadata = read_question_metadata(questions_path)
+    run = Run(
+        "questions card", {"questions": questions_path.name, "near_duplicates": near_duplicates},
+        terms=cast(Terms, metadata["terms"]), pairing=cast(Pairing, metadata["pairing"]),
+    )  # fmt: skip
+    run.read(questions_path)
+    card = build_data_card(questions_path, out_html, near_duplicates=near_duplicates, quiet=quiet, replace=force)
+    with removed_on_failure(out_html, figures):
+        run.kept = {"questions": card["total"]["questions"]}
+        run.outputs = [{"path": str(out_html)}, {"path": str(figures)}]
+        run.write(out_html)
+    return card
+
+
+def look_for_near_duplicates(
+    questions_path: Path, questions: Sequence[Question], *, quiet: bool = True
+) -> dict[str, Any]:
+    """How many pairs of films across two splits are one picture: pair of splits → number; films read and not read.
+
+    Raises:
+        FilmError: The film index is missing.
+    """
+    from chartsight.imaging.film_index import read_film_index
+    from chartsight.questions.near_duplicates import MOST_BITS, find_near_duplicates, hash_films
+
+    splits_of: dict[str, set[Split]] = defaultdict(set)
+    for question in questions:
+        for image_id in question.image_ids:
+            splits_of[image_id].add(question.split)
+    if not splits_of:
+        return {"pairs": {}, "films": 0, "unreadable": 0, "most_bits": MOST_BITS}
+    index = read_film_index(film_index_of(questions_path))
+    hashes = hash_films(index.films(sorted(splits_of)), quiet=quiet)
+    rows = {
+        split: [row for row, image_id in enumerate(hashes.image_ids) if split in splits_of[image_id]]
+        for split in SPLITS
+    }
+    pairs = {}
+    for n, first in enumerate(SPLITS):
+        for second in SPLITS[n + 1 :]:
+            found = find_near_duplicates(hashes, rows[first], rows[second])
+            pairs[f"{first}-{second}"] = len({frozenset(pair) for pair in found})
+    return {"pairs": pairs, "films": len(hashes.image_ids), "unreadable": len(hashes.failed), "most_bits": MOST_BITS}
 
 
 def describe_questions(
-    questions: Sequence[Question], metadata: Mapping[str, str], digests: Mapping[str, str]
+    questions: Sequence[Question], metadata: Mapping[str, str], films: Films | None = None
 ) -> dict[str, Any]:
     """All figures of a data card.
 
     Args:
         questions: In any order.
         metadata: Of the question set: terms, pairing, seed.
-        digests: image_id → digest; an image that is missing here is compared by its id.
+        films: Digests, views, sexes, ages; an image without a digest is compared by its id.
     """
+    films = films or Films()
     by_template: dict[str, list[Question]] = defaultdict(list)
     for question in questions:
         by_template[question.template_id].append(question)
     priors = measure_priors(questions)
+    train = [question for question in questions if question.split == "train"]
+    repeats = find_repeats(questions, films.digests)
+    counts = Counter(_shown_answer(question) for question in questions)
     return {
         "terms": metadata["terms"],
         "pairing": metadata["pairing"],
@@ -84,12 +165,36 @@ def describe_questions(
         "answer_types": dict(sorted(Counter(question.answer_type for question in questions).items())),
         "kinds": dict(sorted(Counter(question.kind for question in questions).items())),
         "label_sources": dict(sorted(Counter(question.label_source for question in questions).items())),
+        "answers": [
+            {"answer": answer, "n": n}
+            for answer, n in sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST_ANSWERS_SHOWN]
+        ],
+        "quality": {
+            "tied": sum(question.tied for question in questions),
+            "unanswerable": sum(not question.answerable for question in questions),
+            "empty_sets": sum(question.answer == "[]" for question in questions),
+            "repeated": sum(len(group) - 1 for group in repeats.repeated),
+            "contradicted": sum(len(group) for group in repeats.contradicted),
+        },
         "priors": priors,
         "templates": [
             describe_template(name, rows, priors["per_template"]) for name, rows in sorted(by_template.items())
         ],
-        "leakage": find_overlaps(questions, digests),
+        "subgroups": describe_subgroups(questions, films, majority_guesser(train)),
+        "leakage": find_overlaps(questions, films.digests),
     }
+
+
+def _shown_answer(question: Question) -> str:
+    """An answer as a reader sees it; what is not closed is never shown: it may be somebody's."""
+    value = json.loads(question.answer)
+    if question.answer_type == "boolean":
+        return "yes" if value else "no"
+    if question.answer_type == "choice" or (question.answer_type == "set" and question.allowed_answers):
+        return ", ".join(value) or "none" if isinstance(value, list) else str(value)
+    if question.answer_type == "count":
+        return str(value)
+    return "none" if value == [] else f"({question.answer_type})"
 
 
 def describe_group(questions: Sequence[Question]) -> dict[str, Any]:
@@ -160,6 +265,7 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
         "per_slots_majority": {
             "accuracy": accuracy(test, by_slots)
         },
+        "question_only": score_guesser(questions),
         "per_template": {
             name: {"majority": template.get(name), "accuracy": accuracy(of_template.get(name, ()), by_template)}
             for name in sorted({*template, *of_template})
@@ -233,4 +339,5 @@ def find_overlaps(questions: Sequence[Question], digests: Mapping[str, str]) -> 
         if texts["test"]
         else None,
         "test_questions_in_unseen_phrasing": len(unseen) / n_test if n_test else None,
+        "near_duplicates": None,
     }

@@ -279,7 +279,7 @@ def _write(
     card = out.with_name(f"{out.stem}.card.html")
     with removed_on_failure(out, card, card.with_suffix(".json"), *more):
         write_questions(out, questions, metadata, replace=force)
-        build_data_card(out, card, replace=True)
+        build_data_card(out, card, faults=run.faults, replace=True)
         run.write(out)
 
 
