@@ -301,6 +301,52 @@ def questions_card(
     show(as_json, {"card": str(out), **card}, str(out))
 
 
+@questions_app.command("curate")
+def questions_curate(
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="The curated set to make, such as curated.parquet.")],
+    action: Annotated[
+        Literal["drop", "mark"], typer.Option(help="What is done to a question that a rule finds.")
+    ] = "drop",
+    subset: Annotated[
+        Literal["all", "poster"], typer.Option(help="poster: EHRXQA's 4,200 one-image questions.")
+    ] = "all",
+    ties: Annotated[bool, typer.Option(help="Answers that hang on a tie are found.")] = True,
+    leakage: Annotated[
+        Literal["test", "train"], typer.Option(help="Which split keeps what two of them share.")
+    ] = "test",
+    max_prior: Annotated[float, typer.Option(help="Most that a template's commonest answer may have; 1: any.")] = 0.8,
+    near_duplicates: Annotated[
+        bool, typer.Option("--near-duplicates", help="One picture under two files is one image; reads every film.")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Make test of pairs: one question, two films, two answers.")
+    ] = False,
+    seed: Seed = 7,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Take out, or mark, what spoils a measurement; make a test set that a guesser gets half right at most."""
+    from chartsight.questions.curate import CurationConfig, curate_questions, render_table
+
+    config = CurationConfig(
+        action=action, subset=subset, ties=ties, leakage=leakage, max_prior=max_prior,
+        near_duplicates=near_duplicates, pairs=pairs, seed=seed,
+    )  # fmt: skip
+    run, table = curate_questions(questions, out, config, force=force, quiet=quiet)
+    before, after = run.config["blind_before"], run.config["blind_after"]
+    result = {
+        "questions": str(out), "kept": run.kept, "dropped": run.dropped, "rules": table, "blind_before": before,
+        "blind_after": after,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", render_table(table)]
+    for name, words in (("per_slots_majority", "a majority"), ("question_only", "the question's words")):
+        shown = " → ".join("–" if each[name] is None else f"{100 * each[name]:.1f} %" for each in (before, after))
+        lines.append(f"test answered right by {words} alone: {shown}")
+    show(as_json, result, "\n".join(lines))
+
+
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe; see recipes/.")],

@@ -232,7 +232,8 @@ def slots_of(question: Question) -> dict[str, str]:
     """What fills the template of a question: findings, places, views; never an id."""
     parameters = json.loads(question.parameters)
     slots = parameters.get("slots", parameters)
-    return {name: str(value) for name, value in slots.items() if name != "id"} if isinstance(slots, dict) else {}
+    own = {"id", "marks", "pair"}  # what an import and a curation keep beside the slots
+    return {name: str(value) for name, value in slots.items() if name not in own} if isinstance(slots, dict) else {}
 
 
 def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
@@ -257,7 +258,7 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     of_template: dict[str, list[Question]] = defaultdict(list)
     for question in test:
         of_template[question.template_id].append(question)
-    return {
+    priors: dict[str, Any] = {
         "overall_majority": {
             "answer": overall.get(""), "accuracy": accuracy(test, lambda question: overall.get("")),
         },
@@ -271,6 +272,9 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
             for name in sorted({*template, *of_template})
         },
     }  # fmt: skip
+    measured = [each["accuracy"] for name, each in priors.items() if name != "per_template"]
+    priors["best"] = max((each for each in measured if each is not None), default=None)
+    return priors
 
 
 def blind_baselines(asked: Sequence[Question], everything: Sequence[Question]) -> dict[Split, dict[str, Any]]:
