@@ -277,3 +277,11 @@ def test_mistakes_are_one_clear_line(released: Path, tmp_path: Path) -> None:
     write_questions(tmp_path / "q.parquet", only_tables, {})
     with pytest.raises(QuestionError, match="about no film"):
         export_questions(tmp_path / "q.parquet", tmp_path / "x", quiet=True)
+
+
+def test_a_long_number_is_no_identifier_where_patients_have_none(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(32, dtype=np.uint8) * 200).save(tmp_path / "a.png")
+    row = {"image": "a.png", "question": "Is the TR 2000 ms?", "answer": "yes"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(row) + "\n")
+    import_questions(tmp_path / "q.jsonl", tmp_path / "q.parquet", quiet=True)
+    assert export_questions(tmp_path / "q.parquet", tmp_path / "out", quiet=True).kept["questions"] == 1

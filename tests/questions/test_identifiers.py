@@ -37,6 +37,7 @@ def test_an_identifier_is_found_but_never_shown() -> None:
     assert find_identifier("is there a picc in a7f3-00?", {"a7f3-00"}) == "known"
     assert find_identifier(f"study {STUDY}") == "number"
     assert find_identifier("is it wider than 1/3, or 100 mm?", {"12"}) is None
+    assert find_identifier("a TR of 2000 ms?", numbers=False) is None
 
 
 @given(st.text(), st.integers(1000, 10**9).map(str), st.text())

@@ -22,7 +22,7 @@ from chartsight.errors import ChartsightError, OutputError, QuestionError
 from chartsight.questions.consistency import asked_of, find_repeats
 from chartsight.questions.data_card import build_data_card, measure_priors, slots_of
 from chartsight.questions.files import film_index_of, read_question_metadata, read_questions, write_questions
-from chartsight.questions.gold import Ask, answer_ask
+from chartsight.questions.gold import Answers, Ask, answer_ask
 from chartsight.questions.guesser import words_of
 from chartsight.questions.labels import FilmLabels, read_film_labels
 from chartsight.questions.released import source_id
@@ -362,12 +362,15 @@ def make_counterfactuals(
     load: Counter[int] = Counter()
     asked = {(asked_of(question), question.answer_type) for question in test}
     by_id = {template.id: template for template in templates.templates}
-    for question in sorted(questions, key=lambda each: each.question_id):
+    answered: dict[str, Answers] = {}
+    for question in sorted(house, key=lambda each: each.question_id):
         template = by_id.get(question.template_id)
-        if template is None or question not in house:
+        if template is None:
             continue
-        slots = slots_of(question)
-        answers = answer_ask(Ask(template, slots), labels, templates.words)
+        key = question_key(question)
+        if key not in answered:
+            answered[key] = answer_ask(Ask(template, slots_of(question)), labels, templates.words)
+        answers = answered[key]
         values = [json.dumps(value) for value in answers.values]
         rows = [
             int(row)

@@ -180,7 +180,10 @@ def fits_format(turn: Turn, config: ExportConfig) -> bool:
 
 def identifiers_of(question: Question) -> set[str]:
     """What in a prompt would name the patient, a study or an image."""
-    named = {str(study_id) for study_id in question.study_ids} | set(question.image_ids)
+    named = set(question.image_ids)
+    if not question.source.startswith(refusals.OF_A_RECORD):
+        return named  # patients and studies were numbered on import
+    named |= {str(study_id) for study_id in question.study_ids}
     return named | ({str(question.subject_id)} if question.subject_id is not None else set())
 
 

@@ -40,11 +40,16 @@ def strip_identifiers(text: str, identifiers: Collection[str]) -> str | None:
     return text
 
 
-def find_identifier(text: str, identifiers: Collection[str] = ()) -> str | None:
+def find_identifier(text: str, identifiers: Collection[str] = (), *, numbers: bool = True) -> str | None:
     """What in `text` names a patient, a study or an image: `known` (one of these), `number` (a long one), or None.
 
     The identifier itself is not given back: it belongs in no message.
+
+    Args:
+        text: A question.
+        identifiers: That it must not hold.
+        numbers: Whether any long number counts, as in questions about a record.
     """
     if any(len(each) > LONGEST_COMMON_NUMBER and each in text for each in identifiers):
         return "known"
-    return "number" if re.search(rf"\d{{{LONGEST_COMMON_NUMBER + 1},}}", text) else None
+    return "number" if numbers and re.search(rf"\d{{{LONGEST_COMMON_NUMBER + 1},}}", text) else None

@@ -20,6 +20,7 @@ from chartsight.schema import AnswerType, Question, Split
 IMAGE_TOKEN = "<image>"
 IMAGE_TOKENS = 576  # LLaVA-1.5 at 336 px
 MAX_LENGTH = 2048  # LLaVA-1.5's own
+OF_A_RECORD = ("templates:", "import:ehrxqa", "import:mimic-cxr-vqa")  # their subject and study ids are real
 PROMPT_OVERHEAD = 64  # tokens of the system sentence, the roles and the ends of a turn, rounded up
 
 REFUSALS: Mapping[str, str] = {
@@ -147,12 +148,13 @@ def check_silence(turn: Turn) -> None:
 
 
 def check_identifiers(turn: Turn, identifiers: Collection[str]) -> None:
-    """identifier-in-prompt: a visual question names nobody.
+    """identifier-in-prompt: a visual question names nobody; about a record's films it holds no long number either.
 
     Raises:
         GateError: It does.
     """
-    if turn.question.image_ids and find_identifier(turn.prompt, identifiers) is not None:
+    numbers = turn.question.source.startswith(OF_A_RECORD)
+    if turn.question.image_ids and find_identifier(turn.prompt, identifiers, numbers=numbers) is not None:
         raise refuse("identifier-in-prompt", turn.question.question_id, "an identifier in the prompt")
 
 
