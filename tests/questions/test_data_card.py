@@ -24,7 +24,7 @@ from chartsight.questions.data_card import (
 )
 from chartsight.questions.guesser import score_guesser
 from chartsight.questions.importers import ImportConfig, import_questions
-from chartsight.questions.near_duplicates import Hashes, find_near_duplicates, hash_pixels
+from chartsight.questions.near_duplicates import MOST_BITS, find_near_duplicates, hash_pictures
 from chartsight.questions.subgroups import Films
 from chartsight.schema import Question
 
@@ -170,9 +170,9 @@ def test_the_card_of_an_import_says_its_faults(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------- near duplicates
 
 
-def draw(seed: int) -> NDArray[np.uint8]:
+def draw(seed: int, patches: int = 12) -> NDArray[np.uint8]:
     """A smooth picture, as a film is."""
-    noise = np.random.default_rng(seed).random((12, 12))
+    noise = np.random.default_rng(seed).random((patches, patches))
     return np.asarray(Image.fromarray((noise * 255).astype(np.uint8)).resize((200, 240), Image.Resampling.BICUBIC))
 
 
@@ -181,10 +181,21 @@ def test_a_copy_is_near_and_another_film_is_far() -> None:
     buffer = io.BytesIO()
     Image.fromarray(film).resize((90, 110)).save(buffer, "JPEG", quality=40)
     copies = [np.asarray(Image.open(buffer)), (255 * (film / 255.0) ** 1.3).astype(np.uint8)]
-    rows = np.stack([hash_pixels(each) for each in (film, *copies, *(draw(seed) for seed in range(2, 30)))])
-    hashes = Hashes(tuple(f"f{n:02d}" for n in range(len(rows))), rows)
-    found = find_near_duplicates(hashes, [0], list(range(1, len(rows))))
+    pictures = [film, *copies, *(draw(seed) for seed in range(2, 30))]
+    hashes = hash_pictures((f"f{n:02d}", picture) for n, picture in enumerate(pictures))
+    found = find_near_duplicates(hashes, [0], range(len(pictures)))
     assert found == [("f00", "f01"), ("f00", "f02")]
+
+
+def test_films_alike_in_outline_only_are_not_one_picture() -> None:
+    outline, rng = draw(1, patches=4).astype(float), np.random.default_rng(0)
+    textures = [5 * rng.standard_normal((48, 40)).repeat(5, 0).repeat(5, 1) for _ in range(2)]
+    hashes = hash_pictures(
+        (str(n), np.clip(outline + each, 0, 255).astype(np.uint8)) for n, each in enumerate(textures)
+    )
+    apart = (256 - int(hashes.bits[0].astype(int) @ hashes.bits[1].astype(int))) / 2
+    assert apart <= MOST_BITS  # their outlines agree
+    assert find_near_duplicates(hashes, [0], [1]) == []
 
 
 def test_a_film_stored_again_under_another_name_is_a_leak_that_digests_miss(tmp_path: Path) -> None:
@@ -211,10 +222,7 @@ def test_real_films_in_two_sizes_are_found() -> None:
     large, small = (sorted((folder / name).glob("*.png")) for name in ("images", "images64"))
     shared = {path.name for path in large} & {path.name for path in small}
     everything = [*large, *small]
-    hashes = Hashes(
-        tuple(f"{path.parent.name}/{path.name}" for path in everything),
-        np.stack([hash_pixels(read_film(path)) for path in everything]),
-    )
+    hashes = hash_pictures((f"{path.parent.name}/{path.name}", read_film(path)) for path in everything)
     found = find_near_duplicates(hashes, range(len(large)), range(len(large), len(everything)))
     assert {Path(one).name for one, other in found if Path(one).name == Path(other).name} == shared
     assert all(Path(one).name == Path(other).name for one, other in found)
