@@ -28,7 +28,7 @@ from chartsight.questions.near_duplicates import MOST_BITS, find_near_duplicates
 from chartsight.questions.subgroups import Films
 from chartsight.schema import Question
 
-from .released_files import STUDIES, picc_item, write_items, write_record
+from .released_files import PATIENTS, STUDIES, lab_item, picc_item, write_items, write_record
 
 METADATA = {"terms": "synthetic", "pairing": "real"}
 
@@ -149,6 +149,18 @@ def test_whose_films(built: Path) -> None:
 def test_an_open_answer_is_never_shown(questions: list[Question]) -> None:
     text = replace(questions[0], answer_type="text", answer='"mrs smith"', allowed_answers=())
     assert describe_questions([text], METADATA)["answers"] == [{"answer": "(text)", "n": 1}]
+
+
+def test_a_card_names_nobody_in_examples_and_priors(tmp_path: Path) -> None:
+    record = write_record(tmp_path)
+    items = [lab_item(n, patient, [f"of {patient}"]) for n, patient in enumerate(PATIENTS[:4])]
+    items.append(lab_item(9, PATIENTS[5], ["other"], "test"))
+    write_items(tmp_path / "train.json", items)
+    config = ImportConfig(format="ehrxqa", record=record, terms="synthetic")
+    import_questions(tmp_path / "train.json", tmp_path / "q.parquet", config, quiet=True)
+    for page in ((tmp_path / "q.card.html").read_text(), (tmp_path / "q.card.json").read_text()):
+        assert not [patient for patient in PATIENTS if str(patient) in page]
+        assert "{lab_name} lab test of patient {patient_id}" in page and "(text)" in page
 
 
 def test_the_card_of_an_import_says_its_faults(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from chartsight.questions.card_plots import plot_answers, plot_guessers, plot_te
 from chartsight.questions.consistency import find_repeats
 from chartsight.questions.files import film_index_of, read_question_metadata, read_questions
 from chartsight.questions.guesser import score_guesser
+from chartsight.questions.identifiers import find_identifier
 from chartsight.questions.splits import find_leaks, leak_values
 from chartsight.questions.subgroups import Films, describe_subgroups, read_films
 from chartsight.runs import Run, check_apart, new_output, read_manifest, removed_on_failure, write_json
@@ -186,7 +187,7 @@ def describe_questions(
 
 
 def _shown_answer(question: Question) -> str:
-    """An answer as a reader sees it; what is not closed is never shown: it may be somebody's."""
+    """An answer as a reader sees it; what is not of a closed list is never shown: it may be somebody's."""
     value = json.loads(question.answer)
     if question.answer_type == "boolean":
         return "yes" if value else "no"
@@ -214,11 +215,20 @@ def describe_template(name: str, questions: Sequence[Question], priors: Mapping[
     return {
         "template_id": name,
         "answer_type": questions[0].answer_type,
-        "example": questions[0].visual_question or questions[0].question,
+        "example": example_of(questions[0]),
         **{split: sum(question.split == split for question in questions) for split in SPLITS},
         **{key: value for key, value in describe_group(questions).items() if key in ("yes_share", "entropy_bits")},
         **priors.get(name, {"majority": None, "accuracy": None}),
     }
+
+
+def example_of(question: Question) -> str:
+    """The words of a question as a card may show them: those of its template where its own name somebody."""
+    words = question.visual_question or question.question
+    if find_identifier(words, {str(question.subject_id or "")} - {""}) is None:
+        return words
+    tag = json.loads(question.parameters).get("q_tag")
+    return tag if isinstance(tag, str) else "(names a patient or a study)"
 
 
 def measure_entropy(answers: Iterable[str]) -> float:
@@ -252,6 +262,12 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     def accuracy(rows: Sequence[Question], answer: Any) -> float | None:
         return sum(answer(question) == question.answer for question in rows) / len(rows) if rows else None
 
+    # What is not of a closed list is not shown: it may be somebody's.
+    hidden = {each.answer: f"({each.answer_type})" for each in train if _shown_answer(each) == f"({each.answer_type})"}
+
+    def shown(answer: str | None) -> str | None:
+        return answer if answer is None else hidden.get(answer, answer)
+
     def by_template(question: Question) -> str | None:
         return template.get(question.template_id, overall.get(""))
 
@@ -260,15 +276,15 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
         of_template[question.template_id].append(question)
     priors: dict[str, Any] = {
         "overall_majority": {
-            "answer": overall.get(""), "accuracy": accuracy(test, lambda question: overall.get("")),
+            "answer": shown(overall.get("")), "accuracy": accuracy(test, lambda question: overall.get("")),
         },
         "per_template_majority": {"accuracy": accuracy(test, by_template)},
-        "per_slots_majority": {
-            "accuracy": accuracy(test, by_slots)
-        },
+        "per_slots_majority": {"accuracy": accuracy(test, by_slots)},
         "question_only": score_guesser(questions),
         "per_template": {
-            name: {"majority": template.get(name), "accuracy": accuracy(of_template.get(name, ()), by_template)}
+            name: {
+                "majority": shown(template.get(name)), "accuracy": accuracy(of_template.get(name, ()), by_template),
+            }
             for name in sorted({*template, *of_template})
         },
     }  # fmt: skip

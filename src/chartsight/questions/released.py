@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -257,7 +258,7 @@ def _ask_record(
         question_id=hashlib.sha256(key.encode()).hexdigest()[:16],
         split=item.split,
         template_id=item.template_id,
-        phrasing_id=f"{item.template_id}/{hashlib.sha256(item.question.encode()).hexdigest()[:6]}",
+        phrasing_id=f"{item.template_id}/{_phrasing(visual_question or item.question, item.slots)}",
         kind=item.kind,
         modality=item.modality,
         scope=item.scope,
@@ -279,6 +280,13 @@ def _ask_record(
         terms=terms,
         source="import:ehrxqa",
     )
+
+
+def _phrasing(words: str, slots: Mapping[str, str]) -> str:
+    """A name for the wording, whatever fills its slots and whoever it is about: two questions may share it."""
+    for value in sorted({value.lower() for value in slots.values() if value}, key=lambda each: (-len(each), each)):
+        words = words.replace(value, "_")
+    return hashlib.sha256(re.sub(r"\d+", "_", words).encode()).hexdigest()[:6]
 
 
 def _find_gold(
