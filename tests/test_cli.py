@@ -21,6 +21,7 @@ from chartsight.cli import app, main, run_command
 from chartsight.demo import open_data_steps, synthetic_steps
 from chartsight.errors import ChartsightError, GateError, RecordError
 from chartsight.exits import exit_code
+from tests.questions.released_files import STUDIES, picc_item, write_items, write_record
 
 pytest_plugins = ["tests.fixtures_hospital"]
 
@@ -36,7 +37,13 @@ COMMAND_LINE = {
     "records build-ehrsql": "OUT --mimiciv --meds --memory-limit --force --quiet -q --json",
     "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
     "--min-support --templates --all-views --force --quiet -q --json",
-    "questions import": "FILE OUT --format --images --database --terms --seed --force --quiet -q --json",
+    "questions import": "FILE OUT --format --images --record --database --split --terms --seed "
+    "--force --quiet -q --json",
+    "questions export": "QUESTIONS OUT --format --text --subset --max-length --image-tokens --allow-leakage --force "
+    "--quiet -q --json",
+    "questions card": "QUESTIONS OUT --near-duplicates --force --quiet -q --json",
+    "questions curate": "QUESTIONS OUT --action --subset --ties --no-ties --leakage --max-prior --near-duplicates "
+    "--pairs --seed --force --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",
@@ -253,6 +260,32 @@ def test_the_first_three_verbs(tmp_path: Path, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr()
     assert printed.out.startswith(f"{questions}: ") and "questions" in printed.out and printed.err == ""
     assert questions.is_file()
+
+
+def test_a_released_set_is_imported_described_curated_and_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = write_record(tmp_path)
+    items = [picc_item(n, study, [n % 2], "test" if n > 11 else "train") for n, study in enumerate(STUDIES)]
+    source = write_items(tmp_path / "r.json", [*items, picc_item(99, 51234567, [1])])
+    questions, pairs, page = tmp_path / "q.parquet", tmp_path / "pairs.parquet", tmp_path / "card.html"
+    arguments = ["questions", "import", str(source), str(questions), "--format", "ehrxqa", "--terms", "synthetic"]
+    assert ended([*arguments, "--record", str(record)]) == 0
+    printed = capsys.readouterr().out
+    assert "16 questions" in printed and "dropped 1: study not in the record" in printed
+    assert "fault 16: shuffled-pairing" in printed and "pairing ehrxqa-shuffled" in printed
+    assert ended(["questions", "card", str(questions), str(page), "--near-duplicates", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["leakage"]["near_duplicates"]["films"] == 16
+    assert ended(["questions", "curate", str(questions), str(pairs), "--pairs"]) == 0
+    printed = capsys.readouterr().out
+    assert "unpaired" in printed and "test answered right by a majority alone: 50.0 %" in printed
+    arguments = ["questions", "export", str(pairs), str(tmp_path / "llava"), "--subset", "poster", "--json"]
+    assert ended(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["kept"]["questions"] == 16
+    assert ended([*arguments, "--max-length", "512", "--force"]) == 3
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "answer-cut-off"
+    assert ended(["questions", "import", str(source), "x.parquet", "--format", "ehrxqa"]) == 2
+    assert "records build" in capsys.readouterr().err
 
 
 def test_json_of_a_result_is_all_that_stands_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:

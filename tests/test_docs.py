@@ -15,6 +15,10 @@ from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.lateral.anatomy import OUTLINED
 from chartsight.hospital.masks import MASKS_SCHEMA
 from chartsight.hospital.truth import READINGS_SCHEMA, TECHNIQUES_SCHEMA, TRUTH_SCHEMA
+from chartsight.questions.curate import RULES
+from chartsight.questions.faults import MEANINGS
+from chartsight.questions.importers import FORMATS
+from chartsight.questions.refusals import REFUSALS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "chartsight"
@@ -31,7 +35,8 @@ def between(text: str, start: str, end: str) -> str:
 @pytest.mark.parametrize(
     ("room", "start", "end"),
     [
-        ("hospital", "### Inside `hospital/`", "### Inside `starters/`"),
+        ("hospital", "### Inside `hospital/`", "### Inside `questions/`"),
+        ("questions", "### Inside `questions/`", "### Inside `starters/`"),
         ("starters", "### Inside `starters/`", "## Who may import whom"),
         ("evaluation", "| `evaluation/` |", "\n"),
     ],
@@ -52,6 +57,19 @@ def test_the_architecture_names_every_module(room: str, start: str, end: str) ->
 def test_the_contracts_name_every_column(file: str, schema: Any) -> None:
     words = re.findall(r"\w+", between(page("docs/contracts.md"), f"| `{file}.parquet` |", "\n"))
     assert not [column for column in schema.names if column not in words]
+
+
+def test_the_page_of_questions_names_every_fault_check_rule_format_and_option() -> None:
+    text = page("docs/questions.md")
+    command: Any = typer.main.get_command(app)
+    verbs = command.commands["questions"].commands
+    assert all(f"`{name}`" in text for name in (*MEANINGS, *REFUSALS, *RULES, *FORMATS))
+    for verb in ("import", "card", "curate", "export"):
+        options = {max(option.opts, key=len) for option in verbs[verb].params if option.opts[0].startswith("-")}
+        common = {"--help", "--seed", "--force", "--quiet", "--json", "--ties"}
+        assert not [option for option in options - common if option not in text], verb
+    layouts = {path.stem for path in (PACKAGE / "questions" / "layouts").glob("*.py")} - {"__init__"}
+    assert not [name for name in layouts if f"`{name}`" not in page("docs/architecture.md")]
 
 
 def test_the_contracts_name_every_verb_and_the_options_of_a_hospital() -> None:

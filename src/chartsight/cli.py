@@ -226,38 +226,164 @@ def questions_build(
 
 @questions_app.command("import")
 def questions_import(
-    file: Annotated[Path, typer.Argument(help="One question a line (jsonl), or the folder of EHRSQL-2024 (ehrsql).")],
+    file: Annotated[Path, typer.Argument(help="The file, or for a public set the folder of its files.")],
     out: Annotated[Path, typer.Argument(help="The question set to make, such as questions.parquet.")],
-    format: Annotated[Literal["jsonl", "ehrsql"], typer.Option("--format", help="jsonl or ehrsql.")] = "jsonl",
+    format: Annotated[
+        Literal["jsonl", "ehrsql", "ehrxqa", "mimic-cxr-vqa", "vqa-rad", "slake", "path-vqa"],
+        typer.Option("--format", help="jsonl: one question a line; otherwise the public set's own layout."),
+    ] = "jsonl",
     images: Annotated[Path | None, typer.Option(help="Folder that image names are relative to.")] = None,
-    database: Annotated[Path | None, typer.Option(help="EHRSQL's database: finds tied answers (ehrsql).")] = None,
-    terms: Annotated[str | None, typer.Option(help="open, share-alike, credentialed, private (the default).")] = None,
+    record: Annotated[Path | None, typer.Option(help="ehrxqa, mimic-cxr-vqa: the record that has the films.")] = None,
+    database: Annotated[
+        Path | None,
+        typer.Option(help="ehrxqa, ehrsql: its own database (SQLite); ehrxqa: or the folder of its train/ and test/."),
+    ] = None,
+    split: Annotated[
+        Literal["released", "patient"],
+        typer.Option(help="released: the set's own, what they share is reported; patient: split anew."),
+    ] = "released",
+    terms: Annotated[
+        str | None,
+        typer.Option(help="synthetic, open, share-alike, credentialed, private.  [default: what the set says]"),
+    ] = None,
     seed: Seed = 7,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Import any set of images, questions and answers, or EHRSQL-2024."""
+    """Import any set of images, questions and answers, or a public one; what is wrong with it is reported by name."""
     if format == "ehrsql":
         from chartsight.questions.ehrsql import import_ehrsql
 
-        for option, value in (("--images", images), ("--terms", terms)):
+        means_nothing = {"--images": images, "--record": record, "--terms": terms}
+        for option, value in (*means_nothing.items(), ("--split patient", split if split == "patient" else None)):
             if value is not None:
                 raise ChartsightError(
-                    "bad-option", option, "means nothing for ehrsql", hint="its terms are share-alike"
+                    "bad-option",
+                    option,
+                    "means nothing for ehrsql",
+                    hint="it has tables alone, its own splits and terms",
                 )
         run = import_ehrsql(file, out, database=database, force=force, quiet=quiet)
     else:
-        from chartsight.questions.importers import import_questions
+        from chartsight.questions.importers import ImportConfig, import_questions
 
-        if database is not None:
-            raise ChartsightError("bad-option", "--database", "means nothing for jsonl", hint="--format ehrsql")
-        stated = one_of_terms(terms or "private")
-        run = import_questions(
-            file, out, format=format, images=images, terms=stated, seed=seed, force=force, quiet=quiet
-        )
-    result = {"questions": str(out), "kept": run.kept, "dropped": run.dropped}
-    show(as_json, result, f"{out}: {counts(run.kept)}{left_out(run.dropped)}")
+        config = ImportConfig(
+            format=format, images=images, record=record, database=database, split=split, seed=seed,
+            terms=None if terms is None else one_of_terms(terms),
+        )  # fmt: skip
+        run = import_questions(file, out, config, force=force, quiet=quiet)
+    found = {name: fault["count"] for name, fault in run.faults.items()}
+    result = {
+        "questions": str(out), "kept": run.kept, "dropped": run.dropped, "faults": run.faults, "terms": run.terms,
+        "pairing": run.pairing,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}{left_out(run.dropped)}"]
+    lines += [f"fault {n:,}: {name}, {run.faults[name]['meaning']}" for name, n in found.items()]
+    show(as_json, result, "\n".join(lines))
+
+
+@questions_app.command("export")
+def questions_export(
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    format: Annotated[
+        Literal["llava", "jsonl", "hf"],
+        typer.Option("--format", help="llava: conversations; jsonl: one object a line; hf: Parquet with the films."),
+    ] = "llava",
+    text: Annotated[
+        Literal["question", "template"], typer.Option(help="The paraphrase, or the template's own words.")
+    ] = "question",
+    subset: Annotated[
+        Literal["all", "poster"], typer.Option(help="poster: EHRXQA's 4,200 one-image questions.")
+    ] = "all",
+    max_length: Annotated[int, typer.Option(help="Tokens that the training run will read of a question.")] = 2048,
+    image_tokens: Annotated[int, typer.Option(help="Tokens that a film takes of them.")] = 576,
+    allow_leakage: Annotated[
+        bool, typer.Option("--allow-leakage", help="Write splits that share patients, and say so beside them.")
+    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write a question set for other trainers; what would make them blind in silence stops it by name."""
+    from chartsight.questions.export import ExportConfig, export_questions
+
+    config = ExportConfig(
+        format=format, text=text, subset=subset, max_length=max_length, image_tokens=image_tokens,
+        allow_leakage=allow_leakage,
+    )  # fmt: skip
+    run = export_questions(questions, out, config, force=force, quiet=quiet)
+    result = {
+        "export": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}"]
+    lines += [f"left out {n:,}: {reason}" for reason, n in sorted(run.dropped.items())]
+    show(as_json, result, "\n".join(lines))
+
+
+@questions_app.command("card")
+def questions_card(
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="A new page, such as card.html; its figures as JSON beside it.")],
+    near_duplicates: Annotated[
+        bool, typer.Option("--near-duplicates", help="Look for one picture under two files; reads every film.")
+    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Describe a question set: sizes, what a guesser scores, leakage, ties, faults, whose films."""
+    from chartsight.questions.data_card import write_data_card
+
+    card = write_data_card(questions, out, near_duplicates=near_duplicates, quiet=quiet, force=force)
+    show(as_json, {"card": str(out), **card}, str(out))
+
+
+@questions_app.command("curate")
+def questions_curate(
+    questions: Annotated[Path, typer.Argument(help="A question set.")],
+    out: Annotated[Path, typer.Argument(help="The curated set to make, such as curated.parquet.")],
+    action: Annotated[
+        Literal["drop", "mark"], typer.Option(help="What is done to a question that a rule finds.")
+    ] = "drop",
+    subset: Annotated[
+        Literal["all", "poster"], typer.Option(help="poster: EHRXQA's 4,200 one-image questions.")
+    ] = "all",
+    ties: Annotated[bool, typer.Option(help="Answers that hang on a tie are found.")] = True,
+    leakage: Annotated[
+        Literal["test", "train"], typer.Option(help="Which split keeps what two of them share.")
+    ] = "test",
+    max_prior: Annotated[float, typer.Option(help="Most that a template's commonest answer may have; 1: any.")] = 0.8,
+    near_duplicates: Annotated[
+        bool, typer.Option("--near-duplicates", help="One picture under two files is one image; reads every film.")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Make test of pairs: one question, two films, two answers.")
+    ] = False,
+    seed: Seed = 7,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Take out, or mark, what spoils a measurement; make a test set that a guesser gets half right at most."""
+    from chartsight.questions.curate import CurationConfig, curate_questions, render_table
+
+    config = CurationConfig(
+        action=action, subset=subset, ties=ties, leakage=leakage, max_prior=max_prior,
+        near_duplicates=near_duplicates, pairs=pairs, seed=seed,
+    )  # fmt: skip
+    run, table = curate_questions(questions, out, config, force=force, quiet=quiet)
+    before, after = run.config["blind_before"], run.config["blind_after"]
+    result = {
+        "questions": str(out), "kept": run.kept, "dropped": run.dropped, "rules": table, "blind_before": before,
+        "blind_after": after,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", render_table(table)]
+    for name, words in (("per_slots_majority", "a majority"), ("question_only", "the question's words")):
+        shown = " → ".join("–" if each[name] is None else f"{100 * each[name]:.1f} %" for each in (before, after))
+        lines.append(f"test answered right by {words} alone: {shown}")
+    show(as_json, result, "\n".join(lines))
 
 
 @app.command()

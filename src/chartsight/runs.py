@@ -237,7 +237,7 @@ class Run:
     """One run of one verb: filled while it works, written at its end.
 
     `dropped` counts rows by reason; `dropped_rows` lists where they were (file and row number, never their content),
-    at most `LISTED` of each reason.
+    at most `LISTED` of each reason. `faults` names what is wrong with rows that were kept: count, meaning, ids.
     """
 
     verb: str
@@ -250,6 +250,7 @@ class Run:
     kept: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     dropped_rows: list[dict[str, Any]] = field(default_factory=list)
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)
     parent_runs: list[str] = field(default_factory=list)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     started: str = field(default_factory=lambda: now())
@@ -290,6 +291,7 @@ class Run:
                 "pairing": self.pairing,
                 "counts": {"kept": self.kept, "dropped": self.dropped},
                 "dropped_rows": self.dropped_rows,
+                "faults": self.faults,
                 "parent_runs": self.parent_runs,
             },
         )

@@ -10,7 +10,8 @@ from PIL import Image
 from chartsight.errors import GateError, OutputError, QuestionError
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions import film_index_of, read_questions
-from chartsight.questions.importers import RowProblem, import_questions, parse_answer
+from chartsight.questions.imported import RowProblem, parse_answer
+from chartsight.questions.importers import ImportConfig, import_questions
 
 
 @pytest.fixture
@@ -37,7 +38,9 @@ def row(n: int, **more: object) -> dict[str, object]:
 def test_a_folder_of_images_and_questions_becomes_a_question_set(folder: Path) -> None:
     rows = [row(n, patient_id=f"p{n // 3}") for n in range(12)]
     rows.append(row(0, question="<image>\nWhat is seen?", answer=["nodule", "effusion"], patient_id="p0", id="x1"))
-    run = import_questions(write_lines(folder / "q.jsonl", rows), folder / "out.parquet", terms="open", quiet=True)
+    run = import_questions(
+        write_lines(folder / "q.jsonl", rows), folder / "out.parquet", ImportConfig(terms="open"), quiet=True
+    )
     questions = read_questions(folder / "out.parquet")
     assert run.kept["questions"] == len(questions) == 13
     assert {q.answer for q in questions if q.answer_type == "boolean"} == {"true"}
@@ -139,7 +142,7 @@ def test_a_files_own_splits_are_kept_and_checked(folder: Path) -> None:
     with pytest.raises(GateError, match="patient"):
         import_questions(leaking, folder / "leak.parquet", quiet=True)
     assert not list(folder.glob("leak*"))
-    import_questions(leaking, folder / "anew.parquet", keep_splits=False, quiet=True)
+    import_questions(leaking, folder / "anew.parquet", ImportConfig(split="patient"), quiet=True)
 
 
 def test_images_of_one_question_share_their_split(folder: Path) -> None:
@@ -179,14 +182,14 @@ def test_a_boolean_is_no_count() -> None:
 def test_mistakes_are_one_clear_line(folder: Path) -> None:
     file = write_lines(folder / "q.jsonl", [row(n) for n in range(3)])
     with pytest.raises(QuestionError, match="jsonl"):
-        import_questions(file, folder / "out.parquet", format="csv")  # type: ignore[arg-type]
+        ImportConfig(format="csv")  # type: ignore[arg-type]
     with pytest.raises(QuestionError, match="no such file"):
         import_questions(folder / "absent.jsonl", folder / "out.parquet")
     with pytest.raises(QuestionError, match="no such folder"):
-        import_questions(file, folder / "out.parquet", images=folder / "absent")
+        import_questions(file, folder / "out.parquet", ImportConfig(images=folder / "absent"))
     with pytest.raises(QuestionError, match="one of synthetic"):
-        import_questions(file, folder / "out.parquet", terms="free")  # type: ignore[arg-type]
-    with pytest.raises(QuestionError, match="no usable row"):
+        ImportConfig(terms="free")  # type: ignore[arg-type]
+    with pytest.raises(QuestionError, match="no usable item"):
         import_questions(write_lines(folder / "bad.jsonl", ["{", "{"]), folder / "out.parquet")
     assert not list(folder.glob("out*"))
     import_questions(file, folder / "out.parquet", quiet=True)

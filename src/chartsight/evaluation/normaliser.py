@@ -64,6 +64,7 @@ MONTHS = (
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?!\d)")
 _ITEM_SEPARATOR = re.compile(r"[,;/\n&]|\.(?=\s|$)|\band\b")
+_QUOTED_MEMBER = re.compile(r'(?:(?<=^)|(?<=, ))"(?:[^"]|"")+"(?=, |$)')
 _PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -231,12 +232,13 @@ def _parse_set(raw_text: str, lexicon: _Lexicon) -> ParsedAnswer:
     """Names between separators; a separator inside an allowed name ("cardiac pacer and wires") does not split it."""
     text = raw_text.lower()
     protected: list[str] = []
+
+    def protect(match: re.Match[str]) -> str:
+        protected.append(match.group())
+        return f"\ue000{len(protected) - 1}\ue001"
+
+    text = _QUOTED_MEMBER.sub(protect, text)  # as `questions.answer_text` writes a name with a comma in it
     if lexicon.with_separator is not None:
-
-        def protect(match: re.Match[str]) -> str:
-            protected.append(match.group())
-            return f"\ue000{len(protected) - 1}\ue001"
-
         text = lexicon.with_separator.sub(protect, text)
     names, says_none = set(), False
     for piece in _ITEM_SEPARATOR.split(text):

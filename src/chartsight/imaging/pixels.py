@@ -7,7 +7,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,19 @@ def probe_film(path: Path) -> FilmHeader:
         return FilmHeader(image.height, image.width, bits, hashlib.sha256(data).hexdigest())
 
 
+def film_mode(path: Path) -> str:
+    """Pillow's name for the pixels of a film (`L`, `RGB`, `I;16`), from its header alone.
+
+    Raises:
+        FilmError: The file is missing, is no PNG or JPEG, or is absurdly small or large.
+    """
+    try:
+        with Path(path).open("rb") as stream, _opened(path, stream) as image:
+            return image.mode
+    except OSError as error:
+        raise FilmError("missing-film", path, error.strerror or "no such film") from error
+
+
 def pad_to_square(
     pixels: NDArray[np.uint8], size_px: int, fill: int = 0, resampling: Resampling = "bilinear"
 ) -> NDArray[np.uint8]:
@@ -112,11 +125,11 @@ def _read_bytes(path: Path) -> bytes:
         raise FilmError("unreadable-film", path, error.strerror or "cannot be read") from error
 
 
-def _opened(path: Path, data: bytes) -> Image.Image:
+def _opened(path: Path, data: bytes | BinaryIO) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
         try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
         except UnidentifiedImageError as error:
             raise FilmError("no-image", path, "is no image", "a PNG or JPEG film") from error
         except Image.DecompressionBombError as error:

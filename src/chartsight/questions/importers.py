@@ -1,169 +1,246 @@
-"""Anyone's images, questions and answers as a question set. One JSON object a line:
+"""Foreign question sets as ours: anyone's images, questions and answers, and the public sets as they are downloaded.
 
-    {"image": "a.png", "question": "Is there a fracture?", "answer": "yes", "patient_id": "17"}
-    {"images": ["a.png", "b.png"], "question": "What is new?", "answer": ["nodule"], "split": "test"}
+| format          | what                                                        | films from             |
+|-----------------|-------------------------------------------------------------|------------------------|
+| `jsonl`         | one JSON object a line: image, question, answer, ...        | files                  |
+| `vqa-rad`       | VQA_RAD Dataset Public.json, or Parquet                     | files, or the Parquet  |
+| `slake`         | train.json, validate.json, test.json, imgs/                 | files                  |
+| `path-vqa`      | qas/*.pkl and images/, or Parquet                           | files, or the Parquet  |
+| `ehrxqa`        | train.json, ... or _train.json, ...                         | a record               |
+| `mimic-cxr-vqa` | train.json, valid.json, test.json                           | a record               |
 
-Any modality is taken, without specialised support: an image, a question, an answer. A row that cannot be used is left
-out with its line number and reason; the others are kept.
+Any modality is taken, without specialised support: an image, a question, an answer. An item that cannot be used is left
+out with its number and reason; the others are kept, and what is wrong with them is reported by name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast, get_args
 
 from chartsight.errors import FilmError, OutputError, QuestionError
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.imaging.pixels import FilmHeader, probe_film
 from chartsight.progress import track
+from chartsight.questions.consistency import find_repeats
 from chartsight.questions.data_card import build_data_card
+from chartsight.questions.faults import Faults
 from chartsight.questions.files import write_questions
+from chartsight.questions.imported import Entries, ImportedRow, RowProblem
+from chartsight.questions.layouts.json_lines import read_json_lines
+from chartsight.questions.layouts.path_vqa import read_path_vqa
+from chartsight.questions.layouts.slake import read_slake
+from chartsight.questions.layouts.vqa_rad import read_vqa_rad
+from chartsight.questions.released import (
+    import_cxr_vqa,
+    import_ehrxqa,
+    note_overlaps,
+    read_record_films,
+    source_id,
+    split_anew,
+)
 from chartsight.questions.splits import assign_splits, check_splits
-from chartsight.runs import Run, check_apart, remove, removed_on_failure
-from chartsight.schema import ANSWER_TYPES, SPLITS, TERMS, AnswerType, Question, Split, Terms
+from chartsight.runs import Run, check_apart, check_replaceable, remove, removed_on_failure
+from chartsight.schema import SPLITS, TERMS, Question, Terms, strictest_pairing, strictest_terms
 
-SPLIT_NAMES: Mapping[str, Split] = {
-    "train": "train", "training": "train", "valid": "valid", "val": "valid", "validate": "valid",
-    "validation": "valid", "dev": "valid", "test": "test", "testing": "test",
+Format = Literal["jsonl", "ehrxqa", "mimic-cxr-vqa", "vqa-rad", "slake", "path-vqa"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+OF_A_RECORD: tuple[Format, ...] = ("ehrxqa", "mimic-cxr-vqa")
+SplitBy = Literal["released", "patient"]
+
+# What each set says of itself; PathVQA's pictures come from textbooks, whose terms it does not state.
+DECLARED_TERMS: Mapping[Format, Terms] = {
+    "jsonl": "private", "vqa-rad": "open", "slake": "open", "path-vqa": "private", "ehrxqa": "credentialed",
+    "mimic-cxr-vqa": "credentialed",
 }  # fmt: skip
-BOOLEANS = {"yes": True, "true": True, "no": False, "false": False}
-IMAGE_PLACEHOLDER = "<image>"  # LLaVA's files carry it; the prompt places the image itself
-SHORTEST_IDENTIFIER = 4  # characters; a patient called "1" may well stand in a question
 
 
 @dataclass(frozen=True)
-class ImportedRow:
-    """One usable line.
+class ImportConfig:
+    """How a foreign set is read.
 
     Args:
-        line: Its number in the file, from 1.
-        images: Files, in reading order.
-        split: As the file says, None when it does not.
-        patient: As the file says, None when it does not.
+        format: Its layout.
+        images: Folder that image names start from; what the layout says when None.
+        record: Of the films that EHRXQA and MIMIC-CXR-VQA ask about.
+        database: EHRXQA's own database (or the folder of its train/ and test/): gold answers, ties, studies.
+        terms: What the data may be used for; what the set says of itself when None.
+        split: `released` keeps the set's own splits and reports what they share; `patient` splits anew.
+        seed: Of a new split.
+        valid_share: Share of patients (without patients: of images) in valid.
+        test_share: Share of patients in test.
     """
 
-    line: int
-    images: tuple[Path, ...]
-    question: str
-    answer: Any
-    answer_type: AnswerType
-    allowed_answers: tuple[str, ...]
-    split: Split | None
-    patient: str | None
-    template_id: str
-    own_id: str | None
+    format: Format = "jsonl"
+    images: Path | None = None
+    record: Path | None = None
+    database: Path | None = None
+    terms: Terms | None = None
+    split: SplitBy = "released"
+    seed: int = 7
+    valid_share: float = 0.1
+    test_share: float = 0.2
 
-
-class RowProblem(ValueError):
-    """Why a line cannot be used; without its content."""
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise QuestionError("unknown-format", "format", str(self.format), " or ".join(FORMATS))
+        if self.terms is not None and self.terms not in TERMS:
+            raise QuestionError("unknown-terms", "terms", str(self.terms), "one of " + ", ".join(TERMS))
+        if self.split not in get_args(SplitBy):
+            raise QuestionError("unknown-split", "split", str(self.split), "released or patient")
+        if self.format in OF_A_RECORD:
+            if self.record is None:
+                raise QuestionError(
+                    "no-record", "record", "is not given", f"the record of the films that {self.format} asks about",
+                    "make one: chartsight records build",
+                )  # fmt: skip
+            if self.images is not None:
+                raise QuestionError("not-for-format", "images", f"means nothing for {self.format}", "record")
+        elif self.record is not None:
+            raise QuestionError("not-for-format", "record", f"means nothing for {self.format}", "images")
+        if self.database is not None and self.format != "ehrxqa":
+            raise QuestionError("not-for-format", "database", f"means nothing for {self.format}")
+        if self.database is not None and not self.database.exists():
+            raise QuestionError("missing-database", self.database, "no such file", "EHRXQA's database, or its folder")
 
 
 def import_questions(
-    file: Path,
-    out: Path,
-    *,
-    format: Literal["jsonl"] = "jsonl",
-    images: Path | None = None,
-    terms: Terms = "private",
-    seed: int = 7,
-    valid_share: float = 0.1,
-    test_share: float = 0.2,
-    keep_splits: bool = True,
-    quiet: bool = False,
-    force: bool = False,
+    source: Path, out: Path, config: ImportConfig | None = None, *, quiet: bool = False, force: bool = False
 ) -> Run:
-    """A question set from a file of images, questions and answers; a film index, a data card and a manifest beside it.
+    """A foreign question set as `questions.parquet`; a data card, a manifest and where needed a film index beside it.
 
     Args:
-        file: JSON Lines. Fields: image or images, question, answer; optional patient_id, split, answer_type,
-            allowed_answers, template_id, id.
-        out: `questions.parquet`; the film index is `questions.films.parquet`.
-        format: Of `file`.
-        images: Folder that the image paths start from; that of `file` when None.
-        terms: What the data may be used for; `private` until said otherwise.
-        seed: Of the split.
-        valid_share: Share of patients (without patients: of images) in valid.
-        test_share: Share of patients in test.
-        keep_splits: Take the splits that the file names; otherwise all rows are split anew.
+        source: A file, or for the public sets also the folder that their files lie in.
+        out: `questions.parquet`; the film index of images that are files is `questions.films.parquet`, images that
+            stood in Parquet are unpacked into `questions.images/`.
+        config: How to read it; JSON Lines when None.
         quiet: Without progress.
         force: Replace `out`.
 
     Raises:
-        QuestionError: `file` is missing, of an unknown format, or no row of it can be used.
+        QuestionError: `source` is missing or damaged, or no item of it can be used.
+        RecordError: The record is missing or no record.
         OutputError: `out` exists already, or the disk is full.
-        GateError: The file's own splits share a patient or an image.
+        GateError: The splits of one's own file (`jsonl`) share a patient or an image.
     """
-    file, out = Path(file), Path(out)
-    if format != "jsonl":
-        raise QuestionError("unknown-format", "format", str(format), "jsonl")
-    if terms not in TERMS:
-        raise QuestionError("unknown-terms", "terms", str(terms), "one of " + ", ".join(TERMS))
-    if not file.is_file():
-        raise QuestionError("missing-file", file, "no such file", "JSON Lines of image, question and answer")
+    config = config or ImportConfig()
+    source, out = Path(source), Path(out)
+    if not source.exists() or (config.format == "jsonl" and not source.is_file()):
+        raise QuestionError("missing-file", source, "no such file", f"a file (or folder) in the layout {config.format}")
     if not out.name or out.is_dir():
         raise OutputError("output-exists", out, "is a folder", "the name of a new file")
-    check_apart(out, file)
-    films_path = out.with_name(f"{out.stem}.films.parquet")
-    for path in (out, films_path):
-        if path.exists() and not force:
-            raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")
-    folder = Path(images) if images is not None else file.parent
-    if not folder.is_dir():
-        raise QuestionError("missing-folder", folder, "no such folder", "the folder of the images")
-    config = {"format": format, "terms": terms, "valid_share": valid_share, "test_share": test_share,
-              "keep_splits": keep_splits, "images": str(folder)}  # fmt: skip
-    run = Run("questions import", config, seed, terms=terms, pairing="real")
-    headers: dict[Path, FilmHeader | str] = {}
-    rows = list(read_rows(file, folder, headers, run, quiet=quiet))
-    run.read(file, len(rows))
-    questions = _write_rows(rows, headers, folder, run, valid_share, test_share, keep_splits, f"import:{file.name}")
-    if not questions:
-        reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(run.dropped.items())) or "it is empty"
-        raise QuestionError("nothing-to-import", file, f"no usable row: {reasons}", "image, question and answer a line")
-    shown = {image_id for question in questions for image_id in question.image_ids}
-    films = [film for film in _index_films(rows, headers, folder) if film.image_id in shown]
-    if force:
-        remove(films_path)
-    write_film_index(films_path, films)
-    run.outputs += [{"path": str(out), "rows": len(questions)}, {"path": str(films_path), "rows": len(films)}]
-    run.kept = {"questions": len(questions), "films": len(films)}
-    run.kept |= {split: sum(question.split == split for question in questions) for split in SPLITS}
-    card = out.with_name(f"{out.stem}.card.html")
-    with removed_on_failure(out, films_path, card, card.with_suffix(".json")):
-        write_questions(out, questions, {"film_index": str(films_path), "seed": str(seed)}, replace=force)
-        build_data_card(out, card, replace=True)
-        run.write(out)
+    check_apart(out, source, *(each for each in (config.record, config.database) if each is not None))
+    if config.images is not None and not config.images.is_dir():
+        raise QuestionError("missing-folder", config.images, "no such folder", "the folder of the images")
+    terms = config.terms or DECLARED_TERMS[config.format]
+    settings = {
+        "format": config.format, "terms": terms, "split": config.split, "valid_share": config.valid_share,
+        "test_share": config.test_share, "source": str(source),
+        **{name: str(value) for name in ("images", "record", "database") if (value := getattr(config, name))},
+    }  # fmt: skip
+    run = Run("questions import", settings, config.seed, terms=terms, pairing="real")
+    if config.format in OF_A_RECORD:
+        return _import_released(source, out, config, run, quiet=quiet, force=force)
+    return _import_images(source, out, config, run, quiet=quiet, force=force)
+
+
+def _import_released(source: Path, out: Path, config: ImportConfig, run: Run, *, quiet: bool, force: bool) -> Run:
+    assert config.record is not None
+    if out.exists() and not force:
+        raise OutputError("output-exists", out, "exists already", hint="choose another name or pass --force")
+    films = read_record_films(config.record)
+    declared = config.terms or DECLARED_TERMS[config.format]
+    terms = strictest_terms((declared, films.terms))
+    if config.format == "ehrxqa":
+        questions = import_ehrxqa(source, films, terms, run, database=config.database, quiet=quiet)
+    else:
+        questions = import_cxr_vqa(source, films, terms, run, quiet=quiet)
+    run.read(config.record)
+    if config.split == "patient":
+        digests = {image_id: film.digest for image_id, film in films.films.items()}
+        questions = split_anew(questions, digests, run, config.seed, config.valid_share, config.test_share)
+    _check_any(questions, source, run)
+    run.terms, run.pairing = terms, strictest_pairing(question.pairing for question in questions)
+    metadata = {"film_index": str(config.record), "seed": str(config.seed)}
+    _write(out, questions, metadata, run, [], force=force)
     return run
 
 
+def _import_images(source: Path, out: Path, config: ImportConfig, run: Run, *, quiet: bool, force: bool) -> Run:
+    films_path, unpacked = out.with_name(f"{out.stem}.films.parquet"), out.with_name(f"{out.stem}.images")
+    for path in (out, films_path, unpacked):
+        if path.exists() and not force:
+            raise OutputError("output-exists", path, "exists already", hint="choose another name or pass --force")
+    check_replaceable(unpacked)
+    if force:
+        remove(unpacked)
+    folder = config.images or (source if source.is_dir() else source.parent)
+    headers: dict[Path, FilmHeader | str] = {}
+    with removed_on_failure(unpacked):
+        entries = read_layout(config.format, source, config.images, unpacked)
+        rows = list(read_rows(entries, headers, run, quiet=quiet))
+        if source.is_file():
+            run.read(source, len(rows))
+        root = unpacked if unpacked.is_dir() else folder
+        questions = _write_rows(rows, headers, root, run, config, f"import:{source.name}")
+        _check_any(questions, source, run)
+        shown = {image_id for question in questions for image_id in question.image_ids}
+        films = [film for film in _index_films(rows, headers, root) if film.image_id in shown]
+        if force:
+            remove(films_path)
+        write_film_index(films_path, films)
+        run.outputs.append({"path": str(films_path), "rows": len(films)})
+        run.kept["films"] = len(films)
+        more = [films_path, *([unpacked] if unpacked.is_dir() else [])]
+        metadata = {"film_index": str(films_path), "seed": str(config.seed)}
+        with removed_on_failure(films_path):
+            _write(out, questions, metadata, run, more, force=force)
+        if unpacked.is_dir():
+            run.write(unpacked)
+    return run
+
+
+def read_layout(format: Format, source: Path, images: Path | None, unpacked: Path) -> Entries:
+    """The items of a set about images that are files (or stand in Parquet).
+
+    Raises:
+        QuestionError: `source` does not hold the layout's files.
+    """
+    if format == "vqa-rad":
+        return read_vqa_rad(source, images, unpacked)
+    if format == "slake":
+        return read_slake(source, images)
+    if format == "path-vqa":
+        return read_path_vqa(source, images, unpacked)
+    return read_json_lines(source, images or source.parent)
+
+
 def read_rows(
-    file: Path, folder: Path, headers: dict[Path, FilmHeader | str], run: Run, *, quiet: bool
+    entries: Entries, headers: dict[Path, FilmHeader | str], run: Run, *, quiet: bool
 ) -> Iterator[ImportedRow]:
-    """The usable lines of `file`; the others are noted in `run` with their number and reason.
+    """The usable items; the others are noted in `run` with their number and reason.
 
     `headers` is filled with every image that was looked at: its header, or why it cannot be read.
     """
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in track(enumerate(lines, 1), "questions", quiet=quiet):
-            if not line.strip():
-                continue
-            try:
-                row = parse_row(line, number, folder)
-                for path in row.images:
-                    if path not in headers:
-                        headers[path] = _probe(path)
-                    if isinstance(header := headers[path], str):
-                        raise RowProblem(header)
-            except RowProblem as problem:
-                run.drop(str(problem), file, number)
-                continue
-            yield row
+    for entry in track(entries, "questions", quiet=quiet):
+        try:
+            row = entry.parsed
+            if isinstance(row, RowProblem):
+                raise row
+            for path in row.images:
+                if path not in headers:
+                    headers[path] = _probe(path)
+                if isinstance(header := headers[path], str):
+                    raise RowProblem(header)
+        except RowProblem as problem:
+            run.drop(str(problem), entry.file, entry.number)
+            continue
+        yield row
 
 
 def _probe(path: Path) -> FilmHeader | str:
@@ -173,131 +250,65 @@ def _probe(path: Path) -> FilmHeader | str:
         return f"image: {error.code}"
 
 
-def parse_row(line: str, number: int, folder: Path) -> ImportedRow:
-    """One line as typed values.
-
-    Raises:
-        RowProblem: It is no JSON object, a field is missing or of the wrong type, or the question names the patient.
-    """
-    try:
-        row = json.loads(line)
-        json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:  # half a character, as \ud800
-        raise RowProblem("text that is no Unicode") from error
-    except (ValueError, RecursionError) as error:
-        raise RowProblem("not JSON") from error
-    if not isinstance(row, dict):
-        raise RowProblem("not a JSON object")
-    named = row.get("images", row.get("image"))
-    named = [named] if isinstance(named, str) else named
-    if not isinstance(named, list) or not named or not all(isinstance(each, str) and each for each in named):
-        raise RowProblem("no image")
-    if any("\0" in each for each in named):
-        raise RowProblem("no file is called so")
-    if len(set(named)) != len(named):
-        raise RowProblem("the same image twice")
-    question = row.get("question")
-    question = question.replace(IMAGE_PLACEHOLDER, " ") if isinstance(question, str) else ""
-    question = " ".join(question.split())
-    if not question:
-        raise RowProblem("no question")
-    allowed = row.get("allowed_answers") or ()
-    if not isinstance(allowed, list | tuple) or not all(isinstance(each, str) for each in allowed):
-        raise RowProblem("allowed_answers is no list of texts")
-    answer_type, answer = parse_answer(row.get("answer"), row.get("answer_type"), tuple(allowed))
-    split = row.get("split")
-    if split is not None and str(split).lower() not in SPLIT_NAMES:
-        raise RowProblem("unknown split")
-    patient = row.get("patient_id")
-    patient = None if patient in (None, "") else str(patient)
-    if patient is not None and len(patient) >= SHORTEST_IDENTIFIER and patient in question:
-        raise RowProblem("the question names the patient")
-    own_id = row.get("id")
-    return ImportedRow(
-        number, tuple(folder / each for each in named), question, answer, answer_type, tuple(allowed),
-        None if split is None else SPLIT_NAMES[str(split).lower()], patient,
-        str(row.get("template_id") or "import"), None if own_id is None else str(own_id),
-    )  # fmt: skip
+def _check_any(questions: Sequence[Question], source: Path, run: Run) -> None:
+    if not questions:
+        reasons = ", ".join(f"{reason} ({n:,})" for reason, n in sorted(run.dropped.items())) or "it is empty"
+        hint = (
+            "give EHRXQA's database: --database"
+            if "no answer" in run.dropped and run.config["format"] == "ehrxqa"
+            else ""
+        )
+        raise QuestionError(
+            "nothing-to-import", source, f"no usable item: {reasons}", "an image, question and answer", hint
+        )
 
 
-def parse_answer(answer: Any, declared: Any, allowed: tuple[str, ...]) -> tuple[AnswerType, Any]:
-    """Type and typed value of an answer.
-
-    Without a declared type: yes, no, true, false are booleans; a list is a set; a whole number is a count, another a
-    number; a text is a choice when there are allowed answers and otherwise open.
-
-    Raises:
-        RowProblem: There is no answer, or it is not of the declared type or among the allowed answers.
-    """
-    if answer is None or answer == "":
-        raise RowProblem("no answer")
-    if declared is not None and declared not in ANSWER_TYPES:
-        raise RowProblem("unknown answer_type")
-    kind = cast(AnswerType, declared) if declared is not None else _infer_type(answer, allowed)
-    wrong = RowProblem(f"the answer is no {kind}")
-    if kind == "boolean":
-        if isinstance(answer, bool):
-            return kind, answer
-        word = answer.strip().rstrip(".").lower() if isinstance(answer, str) else ""
-        if word not in BOOLEANS:
-            raise wrong
-        return kind, BOOLEANS[word]
-    if kind == "set":
-        members = [answer] if isinstance(answer, str) else answer
-        if not isinstance(members, list) or not all(isinstance(each, str) and each for each in members):
-            raise wrong
-        if allowed and set(members) - set(allowed):
-            raise RowProblem("an answer outside allowed_answers")
-        return kind, sorted(set(members))
-    if kind in ("count", "number"):
-        if isinstance(answer, bool) or not isinstance(answer, int if kind == "count" else int | float):
-            raise wrong
-        if isinstance(answer, float) and not math.isfinite(answer):
-            raise wrong
-        return kind, answer
-    if not isinstance(answer, str) or not answer.strip():
-        raise wrong
-    if kind == "choice" and answer not in allowed:
-        raise RowProblem("an answer outside allowed_answers")
-    return kind, answer.strip()
-
-
-def _infer_type(answer: Any, allowed: tuple[str, ...]) -> AnswerType:
-    if isinstance(answer, bool):
-        return "boolean"
-    if isinstance(answer, list):
-        return "set"
-    if isinstance(answer, int | float):
-        return "count" if isinstance(answer, int) else "number"
-    if isinstance(answer, str) and answer.strip().rstrip(".").lower() in BOOLEANS:
-        return "boolean"
-    return "choice" if allowed else "text"
+def _write(
+    out: Path,
+    questions: Sequence[Question],
+    metadata: Mapping[str, str],
+    run: Run,
+    more: Sequence[Path],
+    *,
+    force: bool,
+) -> None:
+    """The question set with its card and its manifest; what is there of them goes when one fails."""
+    run.outputs.insert(0, {"path": str(out), "rows": len(questions)})
+    run.kept = {"questions": len(questions), **run.kept}
+    run.kept |= {split: sum(question.split == split for question in questions) for split in SPLITS}
+    card = out.with_name(f"{out.stem}.card.html")
+    with removed_on_failure(out, card, card.with_suffix(".json"), *more):
+        write_questions(out, questions, metadata, replace=force)
+        build_data_card(out, card, faults=run.faults, replace=True)
+        run.write(out)
 
 
 def _write_rows(
     rows: Sequence[ImportedRow], headers: Mapping[Path, FilmHeader | str], folder: Path, run: Run,
-    valid_share: float, test_share: float, keep_splits: bool, source: str,
+    config: ImportConfig, source: str,
 ) -> list[Question]:  # fmt: skip
     """Questions from usable rows: split by patient, and by image where no patient is named."""
     digest = {path: header.digest for path, header in headers.items() if isinstance(header, FilmHeader)}
     people = [f"patient:{row.patient}" if row.patient else f"image:{digest[row.images[0]]}" for row in rows]
     drawn = assign_splits(
         ((person, digest[path]) for person, row in zip(people, rows, strict=True) for path in row.images),
-        run.seed or 0, valid_share, test_share,
+        config.seed, config.valid_share, config.test_share,
     )  # fmt: skip
+    keep_splits = config.split == "released"
     if keep_splits:  # rows of the same patient that name no split follow those that do
         drawn |= {person: row.split for person, row in zip(people, rows, strict=True) if row.split}
     splits = [
         row.split if keep_splits and row.split else drawn[person] for person, row in zip(people, rows, strict=True)
     ]
-    check_splits(
-        (
-            (split, {"patient": row.patient, "image": digest[path]})
-            for split, row in zip(splits, rows, strict=True)
-            for path in row.images
-        ),
-        "the file's splits" if keep_splits else "questions",
-    )
+    if config.format == "jsonl":
+        check_splits(
+            (
+                (split, {"patient": row.patient, "image": digest[path]})
+                for split, row in zip(splits, rows, strict=True)
+                for path in row.images
+            ),
+            "the file's splits" if keep_splits else "questions",
+        )
     films = {film.path: film for film in _index_films(rows, headers, folder)}
     questions: dict[str, Question] = {}
     for row, split in zip(rows, splits, strict=True):
@@ -321,7 +332,11 @@ def _write_rows(
             question=row.question,
             visual_question=row.question,
             program="",
-            parameters=json.dumps({"id": row.own_id} if row.own_id is not None else {}, sort_keys=True),
+            parameters=json.dumps(
+                {**({"id": row.own_id} if row.own_id is not None else {}), **row.details},
+                sort_keys=True,
+                ensure_ascii=False,
+            ),
             now=None,
             answer_type=row.answer_type,
             answer=json.dumps(row.answer, ensure_ascii=False),
@@ -333,7 +348,19 @@ def _write_rows(
             terms=cast(Terms, run.terms),
             source=source,
         )
+    if config.format != "jsonl":  # a public set keeps its splits, for its published figures' sake
+        _note_faults(list(questions.values()), {film.image_id: film.digest for film in films.values()}, run)
     return list(questions.values())
+
+
+def _note_faults(questions: Sequence[Question], digests: Mapping[str, str], run: Run) -> None:
+    faults = Faults()
+    for question in (question for group in find_repeats(questions, digests).contradicted for question in group):
+        faults.note("question-contradicted", source_id(question))
+    overlaps = note_overlaps(questions, digests, faults)
+    run.faults = faults.summary()
+    if "split-overlap" in run.faults:
+        run.faults["split-overlap"]["values"] = overlaps
 
 
 def _index_films(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from chartsight.errors import GateError, QuestionError
-from chartsight.schema import SPLITS, Split
+from chartsight.schema import SPLITS, Question, Split
 
 Key = TypeVar("Key", int, str)
 
@@ -63,6 +63,15 @@ def assign_splits(
         return "valid" if place < test_share + valid_share else "train"
 
     return {key: split_at(places[find(key)]) for key in leader}
+
+
+def leak_values(question: Question, digests: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
+    """What of a question must not stand in two splits: its patient, every study, every image."""
+    yield {"patient": question.subject_id}
+    for study_id in question.study_ids:
+        yield {"study": study_id}
+    for image_id in question.image_ids:
+        yield {"image": digests.get(image_id, image_id)}
 
 
 def find_leaks(rows: Iterable[tuple[Split, Mapping[str, object]]]) -> dict[str, dict[str, int]]:

@@ -1,0 +1,1 @@
+"""Other people's question sets, one file a layout, an example item on top of each."""
