@@ -100,7 +100,9 @@ class ImagenomeFiles(OpenFiles):
             graph = scene_graph(reading, boxes[study.dicom_id], self.film_size_px)
             path = self.graphs / f"{study.dicom_id}_SceneGraph.json"
             path.write_text(json.dumps(graph) + "\n", "utf-8")  # without indent: five times as fast
-            self.attributes.writelines("\t".join(map(str, row)) + "\n" for row in attribute_rows(study, reading.labelled))
+            self.attributes.writelines(
+                "\t".join(map(str, row)) + "\n" for row in attribute_rows(study, reading.labelled)
+            )
             for each in graph["objects"]:
                 self.objects.write("\t".join(str(each[name]) for name in OBJECT_TABLE_HEADER) + "\n")
             dicom = film_path(patient, study, study.dicom_id, ".dcm").as_posix()

@@ -130,7 +130,9 @@ def build_ehrxqa(
         with new_output(out, replace=True) as partial:
             # A second name for the finished file: the step stays whole until the manifest is written.
             os.link(database, partial)
-        run.outputs.append({"path": str(out), "tables": steps.facts("database")["tables"], "digest": database_digest(out)})
+        run.outputs.append(
+            {"path": str(out), "tables": steps.facts("database")["tables"], "digest": database_digest(out)}
+        )
         with removed_on_failure(out):  # a database without its manifest is half an output
             run.write(out)
         remove(steps.folder)
@@ -175,14 +177,20 @@ def plan(
     yield "labels", lambda folder: label_films(connection, steps, found, config, folder)
     yield "cohort", lambda folder: draw_cohort(connection, steps, found, config, folder)
     for name in LATER:
-        yield name, lambda folder, name=name: stage_source(  # type: ignore[misc]
-            connection, found, name, folder, config, read_cohort(steps)["subjects"]
+        yield (
+            name,
+            lambda folder, name=name: stage_source(  # type: ignore[misc]
+                connection, found, name, folder, config, read_cohort(steps)["subjects"]
+            ),
         )
     for name in DICTIONARIES:
         yield f"{name}_table", lambda folder, name=name: write_dictionary(connection, steps, name, folder)  # type: ignore[misc]
     for event in EVENT_TABLES:
-        yield f"{event.name}_table", lambda folder, event=event: write_events(  # type: ignore[misc]
-            connection, steps, event, config, folder, memory_limit_gib
+        yield (
+            f"{event.name}_table",
+            lambda folder, event=event: write_events(  # type: ignore[misc]
+                connection, steps, event, config, folder, memory_limit_gib
+            ),
         )
     yield "cost_table", lambda folder: write_costs(steps, folder)
     yield "database", lambda folder: write_database(connection, steps, config, folder)
@@ -223,7 +231,10 @@ def choose_films(
     implausible = implausible_films(connection, steps.folder / "boxes", [film.image_id for film in frontal], boxes)
     silver = silver_cohort(frontal, implausible, gold, config.max_study_order)
     hand = gold_cohort(films, frontal, gold, config.max_study_order, found.tables["gold_statements"])
-    cohorts = {"silver": [list(asdict(film).values()) for film in silver], "gold": [list(asdict(film).values()) for film in hand]}
+    cohorts = {
+        "silver": [list(asdict(film).values()) for film in silver],
+        "gold": [list(asdict(film).values()) for film in hand],
+    }
     (folder / FILMS).write_text(json.dumps(cohorts), "utf-8")
     return {"films": len(films), "frontal": len(frontal), "silver": len(silver), "gold": len(hand)}
 
@@ -242,11 +253,15 @@ def label_films(
     ontology = read_ontology(attributes, ontology_file, objects)
     silver_file, gold_file = steps.facts("statements")["path"], found.tables["gold_statements"]
     if config.split == "train":
-        read_statements(connection, "labels", steps.folder / "statements", read_chosen_films(steps, "silver"), silver_file)
+        read_statements(
+            connection, "labels", steps.folder / "statements", read_chosen_films(steps, "silver"), silver_file
+        )
         apply_rules(connection, "labels", ontology)
         chosen = valid_studies(connection, "labels", config.valid_share)
         fill(connection, "labels", ontology, chosen)
-        images = [image for (image,) in connection.execute("SELECT DISTINCT image_id FROM labels ORDER BY 1").fetchall()]
+        images = [
+            image for (image,) in connection.execute("SELECT DISTINCT image_id FROM labels ORDER BY 1").fetchall()
+        ]
     else:
         films = read_chosen_films(steps, "gold")
         read_statements(connection, "labels", steps.folder / "gold_statements", films, gold_file)
@@ -255,7 +270,10 @@ def label_films(
         gold = gold_films(steps.folder / "gold_statements")
         if len(by_hand) != len(gold):
             raise RecordError(
-                "contradictory-sources", gold_file, f"{len(gold) - len(by_hand)} films without a usable statement", "none"
+                "contradictory-sources",
+                gold_file,
+                f"{len(gold) - len(by_hand)} films without a usable statement",
+                "none",
             )
         fill(connection, "labels", ontology, [study for study, _ in by_hand])
         hand = {image for _, image in by_hand}
@@ -327,9 +345,7 @@ def read_cohort(steps: Steps) -> dict[str, Any]:
     return cohort
 
 
-def read_rows(
-    connection: duckdb.DuckDBPyConnection, steps: Steps, name: str, subjects: set[int] | None = None
-) -> Rows:
+def read_rows(connection: duckdb.DuckDBPyConnection, steps: Steps, name: str, subjects: set[int] | None = None) -> Rows:
     """A staged table with numbers as numbers and small letters, in the order of its file; of some patients, or all."""
     facts, rows = steps.facts(name), parquet_rows(steps.folder / name)
     chosen = ", ".join(
@@ -384,9 +400,7 @@ def write_costs(steps: Steps, folder: Path) -> Facts:
     return {"rows": table.num_rows}
 
 
-def write_database(
-    connection: duckdb.DuckDBPyConnection, steps: Steps, config: EhrxqaConfig, folder: Path
-) -> Facts:
+def write_database(connection: duckdb.DuckDBPyConnection, steps: Steps, config: EhrxqaConfig, folder: Path) -> Facts:
     """All 19 tables in SQLite; how many rows each has."""
     cohort = read_cohort(steps)
     counts = {}
@@ -438,7 +452,9 @@ def write_film_labels(
     }
     labels = f"read_parquet({literal(steps.path('labels', LABELS))})"
     connection.execute(f"CREATE OR REPLACE VIEW labels_of_films AS SELECT * FROM {labels}")
-    labelled = {s for (s,) in connection.execute("SELECT DISTINCT study_id FROM labels_of_films").fetchall()} & films.keys()
+    labelled = {
+        s for (s,) in connection.execute("SELECT DISTINCT study_id FROM labels_of_films").fetchall()
+    } & films.keys()
     in_order = sorted(labelled)
     placed = dict(zip(in_order, like_pandas([admissions[study] for study in in_order]), strict=True))
     kind = "INTEGER" if placed and all(isinstance(hadm, int) for hadm in placed.values()) else "REAL"

@@ -76,7 +76,9 @@ def read_dictionary(connection: duckdb.DuckDBPyConnection, steps: Steps, name: s
         column: text_column(connection, rows, column, facts["table_width"])
         for column in facts["columns"] if column not in facts["kinds"]
     }  # fmt: skip
-    columns = [texts.get(column, f"CAST({quoted(column)} AS BIGINT) AS {quoted(column)}") for column in facts["columns"]]
+    columns = [
+        texts.get(column, f"CAST({quoted(column)} AS BIGINT) AS {quoted(column)}") for column in facts["columns"]
+    ]
     cleaned = f"(SELECT {', '.join(columns)}, {ROW} AS place FROM {rows})"
     if name.startswith("d_icd"):
         # One row a code, whatever its version, then one row a title.
@@ -113,9 +115,7 @@ def cleaned_events(connection: duckdb.DuckDBPyConnection, steps: Steps, name: st
     }[name](connection, folder, facts)
 
 
-def columns_sql(
-    connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, names: tuple[str, ...]
-) -> str:
+def columns_sql(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, names: tuple[str, ...]) -> str:
     """SQL of columns: numbers as they stand, text as the published reader has it."""
     rows = parquet_rows(folder)
     return ", ".join(
@@ -164,7 +164,9 @@ def clean_prescriptions(connection: duckdb.DuckDBPyConnection, folder: Path, fac
     chosen = columns_sql(connection, folder, facts, ordered(facts))
     width = facts["table_width"]
     dose = text_column(connection, parquet_rows(folder), "dose_val_rx", width, "dose")
-    stated = " AND ".join(f"{name} IS NOT NULL" for name in ("starttime", "stoptime", "dose_val_rx", "dose_unit_rx", "route"))
+    stated = " AND ".join(
+        f"{name} IS NOT NULL" for name in ("starttime", "stoptime", "dose_val_rx", "dose_unit_rx", "route")
+    )
     whole = "regexp_full_match(replace(dose, ',', ''), '[0-9]+')"
     query = f"""WITH stated AS (SELECT {chosen}, {dose}, {ROW} AS place FROM {parquet_rows(folder)} WHERE {stated}),
         whole AS (SELECT * REPLACE (CAST(replace(dose, ',', '') AS BIGINT) AS dose_val_rx) FROM stated WHERE {whole}),
@@ -184,7 +186,10 @@ def clean_charted(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Fa
     names = ("subject_id", "hadm_id", "stay_id", "charttime", "itemid", "valuenum", "valueuom")
     filled = " AND ".join(f"{name} IS NOT NULL" for name in names)
     chosen = columns_sql(connection, folder, facts, names)
-    kinds: dict[str, Kind] = {**dict.fromkeys(("subject_id", "hadm_id", "stay_id", "itemid"), "whole"), "valuenum": "decimal"}
+    kinds: dict[str, Kind] = {
+        **dict.fromkeys(("subject_id", "hadm_id", "stay_id", "itemid"), "whole"),
+        "valuenum": "decimal",
+    }
     query = f"SELECT {chosen}, {ROW} AS place FROM {parquet_rows(folder)} WHERE {filled}"
     return Cleaned(query, kinds, names)
 

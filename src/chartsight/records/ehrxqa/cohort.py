@@ -221,9 +221,7 @@ def place_films(
     several = 0
     for film, time in zip(films, times, strict=True):
         rows = [
-            row
-            for row in by_subject.get(film.subject_id, [])
-            if begins[position[row]] <= time <= ends[position[row]]
+            row for row in by_subject.get(film.subject_id, []) if begins[position[row]] <= time <= ends[position[row]]
         ]
         several += len(rows) > 1
         found.append(transfers["hadm_id"][rows[0]] if len(rows) == 1 else None)
@@ -238,7 +236,9 @@ def draw_births(patients: Rows, where: object) -> dict[int, str]:
     rows = zip(patients["subject_id"], patients["anchor_year"], patients["anchor_age"], strict=True)
     for number, (subject, year, age) in enumerate(rows, start=1):
         if subject is None or year is None or age is None:
-            raise RecordError("malformed-row", where, f"row {number:,}: subject_id, anchor_year or anchor_age is missing")
+            raise RecordError(
+                "malformed-row", where, f"row {number:,}: subject_id, anchor_year or anchor_age is missing"
+            )
         born = int(year) - int(age)
         days = 366 if calendar.isleap(born) else 365
         day = date(born, 1, 1) + timedelta(days=draws.randint(0, days))
@@ -260,7 +260,9 @@ def usable_admissions(hospital: Hospital, notes: dict[str, int]) -> tuple[list[i
             strict=True,
         )
     }  # fmt: skip
-    for number, row in enumerate(zip(*(table[n] for n in ("subject_id", "hadm_id", "admittime", "dischtime")), strict=True), 1):
+    for number, row in enumerate(
+        zip(*(table[n] for n in ("subject_id", "hadm_id", "admittime", "dischtime")), strict=True), 1
+    ):
         if None in row:
             raise RecordError("malformed-row", where, f"row {number:,}: an identifier or a time is missing")
         if row[0] not in anchors:
@@ -269,7 +271,10 @@ def usable_admissions(hospital: Hospital, notes: dict[str, int]) -> tuple[list[i
         raise RecordError("malformed-table", where, "a hadm_id stands twice", "one row an admission")
     admitted, discharged = (parse_times(table[name], where, name) for name in ("admittime", "dischtime"))
     years = admitted.astype("datetime64[Y]").astype(int) + 1970
-    ages = {row: int(year) + anchors[subject] for row, (year, subject) in enumerate(zip(years, table["subject_id"], strict=True))}
+    ages = {
+        row: int(year) + anchors[subject]
+        for row, (year, subject) in enumerate(zip(years, table["subject_id"], strict=True))
+    }
     rows = [row for row, age in ages.items() if YOUNGEST < age < OLDEST]
     days = (discharged - admitted).astype("timedelta64[s]").astype(np.int64) // 86_400
     if not rows:
@@ -304,9 +309,7 @@ def draw_offsets(
     return offsets | staying_offsets(last, config.staying, config.current_time, subjects)
 
 
-def draw_patients(
-    rng: np.random.Generator, admissions: Rows, config: EhrxqaConfig, notes: dict[str, int]
-) -> list[int]:
+def draw_patients(rng: np.random.Generator, admissions: Rows, config: EhrxqaConfig, notes: dict[str, int]) -> list[int]:
     """Patients of the database: some of those in hospital at the end, then some of the others; all where too few."""
     staying = int(config.patients * config.current_share)
     pairs = list(zip(admissions["subject_id"], admissions["dischtime"], strict=True))
@@ -325,5 +328,3 @@ def choose(rng: np.random.Generator, subjects: Sequence[int], count: int) -> lis
     if count > len(distinct):
         return distinct
     return [int(subject) for subject in rng.choice(np.array(distinct, np.int64), count, replace=False)]
-
-

@@ -151,7 +151,9 @@ def places_until(
     where: object,
 ) -> NDArray[np.int64]:
     """Places of the rows that do not lie after `until` once they are moved."""
-    table = connection.sql(f"SELECT place, subject_id, {quoted(time)} FROM ({cleaned.query}) ORDER BY place").to_arrow_table()
+    table = connection.sql(
+        f"SELECT place, subject_id, {quoted(time)} FROM ({cleaned.query}) ORDER BY place"
+    ).to_arrow_table()
     subjects = [int(subject) for subject in table["subject_id"].to_pylist()]
     moved = shift(parse_times(table[time].to_pylist(), where, time), subjects, offsets, until=until)
     return table["place"].to_numpy()[~np.isnat(moved)]

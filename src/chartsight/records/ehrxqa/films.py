@@ -1,7 +1,7 @@
 """Which films EHRXQA asks about: one frontal film a study, its place in the patient's sequence, and plausible boxes.
 
-    metadata ─▶ order of studies ─▶ one frontal film a study ─┬─▶ silver: 36 plausible boxes, not a gold patient
-                                                              └─▶ gold: patients whose first film was labelled by hand
+metadata ─▶ order of studies ─▶ one frontal film a study ─┬─▶ silver: 36 plausible boxes, not a gold patient
+                                                          └─▶ gold: patients whose first film was labelled by hand
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def read_films(folder: Path, where: object) -> list[FilmRow]:
         taken.append(study_time(date, time, where, number))
     orders = study_orders([(int(row[1]), int(row[2]), when) for row, when in zip(rows, taken, strict=True)], where)  # type: ignore[call-overload]
     return [
-        FilmRow(str(row[0]), int(row[1]), int(row[2]), None if row[3] is None else str(row[3]), when, orders[int(row[2])])  # type: ignore[call-overload]
+        FilmRow(
+            str(row[0]), int(row[1]), int(row[2]), None if row[3] is None else str(row[3]), when, orders[int(row[2])]
+        )  # type: ignore[call-overload]
         for row, when in zip(rows, taken, strict=True)
     ]
 
@@ -116,7 +118,9 @@ def one_frontal_a_study(films: Iterable[FilmRow]) -> list[FilmRow]:
     return [chosen[study] for study in sorted(chosen)]
 
 
-def implausible_films(connection: duckdb.DuckDBPyConnection, boxes: Path, films: Sequence[str], where: object) -> set[str]:
+def implausible_films(
+    connection: duckdb.DuckDBPyConnection, boxes: Path, films: Sequence[str], where: object
+) -> set[str]:
     """Those of the films that have boxes, but not all 36, or one far wider or narrower than its kind usually is.
 
     Means and deviations are over all films that have boxes; a film without any box is not among the implausible.
@@ -127,7 +131,8 @@ def implausible_films(connection: duckdb.DuckDBPyConnection, boxes: Path, films:
     """
     rows = f"(SELECT *, split_part(object_id, '_', 1) AS image_id FROM {parquet_rows(boxes)})"
     kinds = [
-        name for (name,) in connection.execute(f"SELECT bbox_name FROM {rows} GROUP BY 1 ORDER BY min({ROW})").fetchall()
+        name
+        for (name,) in connection.execute(f"SELECT bbox_name FROM {rows} GROUP BY 1 ORDER BY min({ROW})").fetchall()
     ]
     if len(kinds) != BOXES_A_FILM:
         raise RecordError("malformed-table", where, f"{len(kinds)} kinds of boxes", f"{BOXES_A_FILM}")
@@ -189,5 +194,3 @@ def gold_cohort(
         )  # fmt: skip
     kept = [*(film for film in mine if film.order != 1), *first]
     return sorted(kept, key=lambda film: (film.subject_id, film.order))
-
-

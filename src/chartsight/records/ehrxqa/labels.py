@@ -70,7 +70,10 @@ def read_statements(
     ).fetchall()[0][0]
     if bad is not None:
         raise RecordError(
-            "malformed-row", where, f"row {bad + 1:,}: bbox, label_name, relation or row_id", "study|sentence and no gap"
+            "malformed-row",
+            where,
+            f"row {bad + 1:,}: bbox, label_name, relation or row_id",
+            "study|sentence and no gap",
         )
     connection.execute(
         f"""CREATE OR REPLACE TABLE {quoted(table)} AS
@@ -103,8 +106,10 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, ontology: Ont
     keep_last(connection, table, "place")
     for column, parents in (("attribute", ontology.attribute_parents), ("object", ontology.object_parents)):
         register_parents(connection, parents, ontology.categories)
-        child = "said.object, parents.parent, parents.category" if column == "attribute" else (
-            "parents.parent, said.attribute, said.category"
+        child = (
+            "said.object, parents.parent, parents.category"
+            if column == "attribute"
+            else ("parents.parent, said.attribute, said.category")
         )
         connection.execute(
             f"""CREATE OR REPLACE TABLE {name} AS
@@ -219,9 +224,7 @@ def valid_studies(connection: duckdb.DuckDBPyConnection, table: str, valid_share
             raise RecordError("too-few-patients", "valid_share", f"{len(subjects)} silver patients {what}", "2 or more")
         drawn = held_out(len(subjects), valid_share)
         mine = {subjects[place] for place in drawn}
-        chosen.update(
-            study for subject, study, relation in rows if (relation == 1) == bool(shows) and subject in mine
-        )
+        chosen.update(study for subject, study, relation in rows if (relation == 1) == bool(shows) and subject in mine)
     return chosen
 
 
@@ -232,9 +235,7 @@ def held_out(count: int, share: float) -> list[int]:
     return [int(place) for place in np.random.RandomState(VALID_SEED).permutation(count)[:number]]  # noqa: NPY002
 
 
-def labels_by_study(
-    connection: duckdb.DuckDBPyConnection, table: str
-) -> Iterator[tuple[int, int, str, list[Label]]]:
+def labels_by_study(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[int, int, str, list[Label]]]:
     """subject_id, study_id, image_id and labels, in the published order."""
     # A table in its final order, so that a part of it is in memory at a time.
     result = connection.execute(

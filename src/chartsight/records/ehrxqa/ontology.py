@@ -81,7 +81,9 @@ def read_ontology(attribute_file: Path, ontology_file: Path, object_file: Path) 
     for child in possible:
         for parent in parents_of.get(child, []):
             if parent not in possible:
-                raise RecordError("malformed-table", ontology_file, f"no objects for {parent!r}", "some: it is a parent")
+                raise RecordError(
+                    "malformed-table", ontology_file, f"no objects for {parent!r}", "some: it is a parent"
+                )
             possible[parent] += [place for place in possible[child] if place not in possible[parent]]
     pairs = {
         (place, attribute): categories[attribute]

@@ -143,5 +143,3 @@ def canonical(value: str, kind: Kind) -> str:
 def shown(value: object) -> str:
     """A value turned into text; nothing becomes `nan`."""
     return "nan" if value is None else str(value)
-
-

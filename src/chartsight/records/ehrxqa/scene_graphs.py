@@ -61,9 +61,7 @@ def stage_graphs(place: Path, what: str, out: Path) -> Facts:
     Raises:
         RecordError: A graph is no JSON or lacks a key, or there is none.
     """
-    rows_of, columns = (
-        (statement_rows, STATEMENT_COLUMNS) if what == "statements" else (box_rows, BOX_COLUMNS)
-    )
+    rows_of, columns = (statement_rows, STATEMENT_COLUMNS) if what == "statements" else (box_rows, BOX_COLUMNS)
     schema = pa.schema([(name, pa.string()) for name in columns])
     count = graphs = 0
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
@@ -72,7 +70,9 @@ def stage_graphs(place: Path, what: str, out: Path) -> Facts:
             try:
                 batch += rows_of(json.loads(text))
             except (ValueError, KeyError, TypeError) as error:
-                raise RecordError("malformed-row", place, f"{name} is no scene graph", "Chest ImaGenome 1.0.0") from error
+                raise RecordError(
+                    "malformed-row", place, f"{name} is no scene graph", "Chest ImaGenome 1.0.0"
+                ) from error
             graphs += 1
             if graphs % GRAPHS_A_BATCH == 0:
                 writer.write_table(rows_table(batch, schema))

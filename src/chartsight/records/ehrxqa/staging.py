@@ -52,9 +52,7 @@ def stage(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, fol
         rows = f"SELECT {chosen} FROM (SELECT {chosen}, row_number() OVER () AS n FROM {scan}) WHERE {where} ORDER BY n"
     connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     try:
-        connection.execute(
-            f"COPY ({rows}) TO {literal(folder / ROWS)} (FORMAT parquet, COMPRESSION zstd)"
-        )
+        connection.execute(f"COPY ({rows}) TO {literal(folder / ROWS)} (FORMAT parquet, COMPRESSION zstd)")
     except duckdb.IOException as error:
         if "GZIP" in str(error):
             raise unreadable(path) from error
@@ -105,9 +103,7 @@ def clean_text(name: str) -> str:
     return f"trim(lower({quoted(name)}), {spaces})"
 
 
-def numeric_pieces(
-    connection: duckdb.DuckDBPyConnection, rows: str, name: str, width: int
-) -> Mapping[int, Kind]:
+def numeric_pieces(connection: duckdb.DuckDBPyConnection, rows: str, name: str, width: int) -> Mapping[int, Kind]:
     """Pieces of a text column that the published reader takes for numbers, by their number; empty as a rule.
 
     Args:

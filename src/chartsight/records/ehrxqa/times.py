@@ -36,7 +36,10 @@ def parse_times(texts: Sequence[str | None], where: object, column: str) -> Time
                 datetime.strptime(text, TIME_FORMAT)
         except ValueError:
             raise RecordError(
-                "malformed-row", where, f"row {row + 1:,} of those that are needed: {column} is no time", "2180-05-06 07:00:00"
+                "malformed-row",
+                where,
+                f"row {row + 1:,} of those that are needed: {column} is no time",
+                "2180-05-06 07:00:00",
             ) from None
     whole = [None if text is None else str(datetime.strptime(text, TIME_FORMAT)) for text in texts]
     return np.array([text or "NaT" for text in whole], "datetime64[s]")
