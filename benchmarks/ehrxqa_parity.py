@@ -5,10 +5,10 @@
     ehrxqa-venv/bin/pip install pandas==1.1.3 scikit-learn==0.23.2 dask==2022.12.1 tqdm==4.65.0
     make ehrxqa-parity BUILDER=ehrxqa BUILDER_PYTHON=ehrxqa-venv/bin/python
 
-A synthetic hospital is drawn, as it is and in two rougher variants (`ehrxqa_sources.py`). Both builders make the databases
-of both splits; tables, declared types and rows are compared in their order. Of the published builder only constants are
-replaced in a copy, because the hospital is small (`PATCHES`); its debugger is switched off by the environment.
-The exit code is 3 when anything differs.
+A synthetic hospital is drawn and changed in several ways (`ehrxqa_sources.py`). Both builders make the databases of
+both splits from each; tables, declared types and rows are compared in their order. Of the published builder only
+constants are replaced in a copy, because the hospital is small (`PATCHES`); its debugger is switched off by the
+environment. The exit code is 3 when anything differs.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def prepare_builder(builder: Path, out: Path, gold: int) -> None:
     code = builder / "dataset_builder"
     schema = builder / "database" / "mimic_iv_cxr"
     if not code.is_dir() or not schema.is_dir():
-        raise ChartsightError("missing-source", builder, "has no dataset_builder/ and database/", "a clone of the builder")
+        raise ChartsightError(
+            "missing-source", builder, "has no dataset_builder/ and database/", "a clone of the builder"
+        )
     shutil.copytree(code, out / "dataset_builder", ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
     shutil.copytree(schema, out / "database" / "mimic_iv_cxr", ignore=shutil.ignore_patterns("*.db", "*.csv"))
     (out / "dataset_builder" / "preprocessed_data").mkdir(exist_ok=True)
@@ -157,9 +159,9 @@ def run_builder(python: Path, folder: Path, sources: Path) -> dict[str, float]:
         began = time.perf_counter()
         run_script(
             python, folder, "preprocess_db.py",
-            [*films, "--mimic_iv_dir", str(tables), "--split", split, "--db_name", "mimic_iv_cxr", "--out_dir", "database",
-             "--deid", "--timeshift", "--current_time", config.current_time, "--start_year", str(config.start_year),
-             "--time_span", str(config.time_span), "--cur_patient_ratio", str(config.current_share), "--num_patient",
+            [*films, "--mimic_iv_dir", str(tables), "--split", split, "--db_name", "mimic_iv_cxr",
+             "--out_dir", "database", "--deid", "--timeshift", "--current_time", config.current_time, "--start_year",
+             str(config.start_year), "--time_span", str(config.time_span), "--cur_patient_ratio", str(config.current_share), "--num_patient",
              str(config.patients)],
         )  # fmt: skip
         seconds[split] = shared + time.perf_counter() - began
@@ -209,17 +211,15 @@ def compare_table(mine: sqlite3.Connection, theirs: sqlite3.Connection, name: st
     rows, published = (
         database.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall() for database in (mine, theirs)
     )
-    differing = [number for number, pair in enumerate(zip(rows, published, strict=False)) if repr(pair[0]) != repr(pair[1])]
+    differing = [
+        number for number, pair in enumerate(zip(rows, published, strict=False)) if repr(pair[0]) != repr(pair[1])
+    ]
     first = None
     if differing:
-        number = differing[0]
-        first = (number, tuple(
-            column for (column, _), a, b in zip(columns, rows[number], published[number], strict=False) if repr(a) != repr(b)
-        ))  # fmt: skip
+        cells = zip(columns, rows[differing[0]], published[differing[0]], strict=False)
+        first = (differing[0], tuple(column for (column, _), ours, other in cells if repr(ours) != repr(other)))
     only_one = abs(len(rows) - len(published))
-    return TableParity(
-        name, len(rows), len(published), len(differing) + only_one, columns == published_columns, first
-    )
+    return TableParity(name, len(rows), len(published), len(differing) + only_one, columns == published_columns, first)
 
 
 def run_variant(hospital: Path, variant: str, builder: Path, python: Path, work: Path, seed: int) -> list[Parity]:
@@ -248,7 +248,9 @@ def run_variant(hospital: Path, variant: str, builder: Path, python: Path, work:
 
 def builder_commit(builder: Path) -> str:
     """Of the user's clone."""
-    done = subprocess.run(["git", "-C", str(builder), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "-C", str(builder), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True
+    )
     return done.stdout.strip() or "an unknown commit"
 
 

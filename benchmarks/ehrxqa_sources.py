@@ -1,10 +1,12 @@
-"""Folders for the parity of EHRXQA's database: the synthetic hospital as drawn, and with what real sources hold besides.
+"""Folders for the parity of EHRXQA's database: the synthetic hospital as drawn, and with what real sources hold.
 
 as drawn   one release of the synthetic hospital
 rough      gaps, blanks and capitals, several units a drug, doses with commas, codes with two titles, items that no
            dictionary knows, decimals of 16 digits, films without boxes, boxes too wide, two frontal films a study,
            contradicting sentences, places and findings that the benchmark leaves out, procedures outside the stay
 numeric    procedures with codes of digits only: text that the published reader takes for numbers
+pieces     files so long that they are read in several pieces, of which some hold only numbers: what stands in those
+           loses its leading zeros, and codes that are then unknown are lost
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ TABULAR = "chest-imagenome/silver_dataset/scene_tabular"
 STATEMENTS, BOXES = f"{TABULAR}/attribute_relations_tabular.txt", f"{TABULAR}/bbox_objects_tabular.txt"
 GOLD = "chest-imagenome/gold_dataset/gold_attributes_relations_500pts_500studies1st.txt"
 ONTOLOGY = "chest-imagenome/semantics/label_to_UMLS_mapping.json"
-VARIANTS = ("as drawn", "rough", "numeric")
+VARIANTS = ("as drawn", "rough", "numeric", "pieces")
+PIECES = {"prescriptions": 32_768, "diagnoses_icd": 131_072}  # rows that the published reader types together
 
 
 def copy_sources(hospital: Path, out: Path) -> None:
@@ -44,6 +47,8 @@ def make_variant(hospital: Path, out: Path, variant: str, seed: int) -> None:
         roughen(out, random.Random(seed))
     if variant == "numeric":
         only_digits(out)
+    if variant == "pieces":
+        in_pieces(out)
 
 
 def edit(path: Path, change: Callable[[list[Row]], list[Row]], tabs: bool = False) -> None:
@@ -105,7 +110,8 @@ def roughen(out: Path, draws: random.Random) -> None:
 
     def cultures(rows: list[Row]) -> list[Row]:
         return [
-            blank(row, "charttime", "hadm_id", "org_name", "test_name", share=0.15) | {"org_name": sloppy(row["org_name"])}
+            blank(row, "charttime", "hadm_id", "org_name", "test_name", share=0.15)
+            | {"org_name": sloppy(row["org_name"])}
             for row in rows
         ]  # fmt: skip
 
@@ -193,8 +199,8 @@ def roughen(out: Path, draws: random.Random) -> None:
     }.items():  # fmt: skip
         edit(hosp / f"{name}.csv.gz", change)
     for name, change in {
-        "chartevents": charted, "inputevents": fluids("amount", "amountuom"), "outputevents": fluids("value", "valueuom"),
-        "icustays": stays, "d_items": labels,
+        "chartevents": charted, "inputevents": fluids("amount", "amountuom"),
+        "outputevents": fluids("value", "valueuom"), "icustays": stays, "d_items": labels,
     }.items():  # fmt: skip
         edit(icu / f"{name}.csv.gz", change)
     edit(out / METADATA, films)
@@ -216,4 +222,37 @@ def only_digits(out: Path) -> None:
 
     for name in ("procedures_icd", "d_icd_procedures"):
         edit(hosp / f"{name}.csv.gz", digits)
-    edit(hosp / "prescriptions.csv.gz", lambda rows: [row | {"dose_val_rx": str(10 + n % 7)} for n, row in enumerate(rows)])
+    edit(
+        hosp / "prescriptions.csv.gz",
+        lambda rows: [row | {"dose_val_rx": str(10 + n % 7)} for n, row in enumerate(rows)],
+    )
+
+
+def in_pieces(out: Path) -> None:
+    """Two files of more than one piece, the first piece of numbers only."""
+    hosp = out / "mimic-iv" / "hosp"
+    codes = ("0389", "4019", "0010", "99591")
+
+    def repeated(rows: list[Row], count: int) -> list[Row]:
+        return [rows[n % len(rows)] for n in range(count)]
+
+    def orders(rows: list[Row]) -> list[Row]:
+        piece = PIECES["prescriptions"]
+        long = repeated(rows, piece + len(rows))
+        return [
+            row | {"dose_val_rx": str(n % 9) if n < piece else ("1-2", "010", "5")[n % 3]} for n, row in enumerate(long)
+        ]
+
+    def diagnoses(rows: list[Row]) -> list[Row]:
+        piece = PIECES["diagnoses_icd"]
+        long = repeated(rows, piece + len(rows))
+        return [row | ({"icd_code": codes[n % len(codes)]} if n < piece else {}) for n, row in enumerate(long)]
+
+    def titles(rows: list[Row]) -> list[Row]:
+        known = {row["icd_code"] for row in rows}
+        wanted = [code for code in (*codes, "10") if code not in known]
+        return rows + [{"icd_code": code, "icd_version": "9", "long_title": f"title of {code}"} for code in wanted]
+
+    edit(hosp / "prescriptions.csv.gz", orders)
+    edit(hosp / "diagnoses_icd.csv.gz", diagnoses)
+    edit(hosp / "d_icd_diagnoses.csv.gz", titles)

@@ -5,8 +5,8 @@
     label_to_UMLS_mapping.json              {"all_children": {"lung opacity": ["atelectasis", ...], ...},
                                              "possible_attribute_of": {"lung opacity": ["left lung", ...], ...}}
 
-Source: the keys and line forms that EHRXQA reads by name (`dataset_builder/preprocess_label.py`). What is a child of what
-follows `sites.py`; which object may carry which attribute is what this hospital can say, not the release's own list.
+Source: the keys and line forms that EHRXQA reads by name (`dataset_builder/preprocess_label.py`). What is a child of
+what follows `sites.py`; which object may carry which attribute is what this hospital can say, not the release's list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chartsight.hospital.sites import BLUNTING, BROADER_ATTRIBUTES, LARGER_OBJEC
 from chartsight.hospital.wordings import NEGATIONS
 from chartsight.schema import ATTRIBUTES, OBJECTS
 
-# Named in reports and left out of every study that uses them; the vocabulary files of the release list them all the same.
+# Left out by every study that uses the labels; the vocabulary files of the release list them all the same.
 RARE_OBJECTS = ("left arm", "right arm")
 RARE_ATTRIBUTES: Mapping[str, str] = {
     "aortic graft/repair": "device",

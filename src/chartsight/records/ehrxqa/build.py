@@ -2,8 +2,8 @@
 
     chartsight records build-ehrxqa train.sqlite --split train --mimiciv DIR --mimic-cxr-jpg DIR --chest-imagenome DIR
 
-The values of the tables are permuted (pairing `ehrxqa-shuffled`): they belong to no patient, and nothing clinical can be
-read from them.
+The values of the tables are permuted (pairing `ehrxqa-shuffled`): they belong to no patient, and nothing clinical can
+be read from them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from chartsight.records.ehrxqa.config import EhrxqaConfig, EhrxqaSources
 from chartsight.records.ehrxqa.costs import CHARGED, build_costs
 from chartsight.records.ehrxqa.database import (
     EHRXQA_TABLES,
-    ROWS_AT_A_TIME,
     create_table,
     database_digest,
     insert_rows,
@@ -89,8 +88,8 @@ def build_ehrxqa(
 ) -> Run:
     """Build EHRXQA's database at `out` and return its run (also written as `out` + `.run.json`).
 
-    A run that is ended leaves `out` as it was and its finished steps in a hidden folder beside it; the same call goes on
-    from there. The steps go when the database is there.
+    A run that is ended leaves `out` as it was and its finished steps in a hidden folder beside it; the same call goes
+    on from there. The steps go when the database is there.
 
     Args:
         out: The SQLite file to appear.
@@ -336,7 +335,7 @@ def draw_cohort(
         ),
         "utf-8",
     )
-    return {"notes": cohort.notes, "patients": len(cohort.subjects)}
+    return {"notes": {"kept": cohort.kept, "dropped": cohort.dropped}}
 
 
 def read_cohort(steps: Steps) -> dict[str, Any]:
@@ -506,5 +505,6 @@ def describe(run: Run, steps: Steps) -> None:
         facts = steps.facts(name)
         run.inputs.append({"path": facts["path"], "sha256": facts["sha256"], "rows": facts["rows"]})
     run.kept = dict(steps.facts("database")["tables"])
-    run.dropped = {reason: count for reason, count in steps.facts("cohort")["notes"].items() if count}
-    run.kept["steps kept from an earlier run"] = len(steps.reused)
+    notes = steps.facts("cohort")["notes"]
+    run.dropped = {reason: count for reason, count in notes["dropped"].items() if count}
+    run.kept |= notes["kept"]

@@ -201,7 +201,8 @@ def clean_fluids(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Fac
     names = ordered(facts, unit)
     chosen = columns_sql(connection, folder, facts, names)
     millilitres = text_column(connection, parquet_rows(folder), unit, facts["table_width"], "unit")
-    query = f"""SELECT * EXCLUDE (unit) FROM (SELECT {chosen}, {millilitres}, {ROW} AS place FROM {parquet_rows(folder)})
+    query = f"""SELECT * EXCLUDE (unit)
+        FROM (SELECT {chosen}, {millilitres}, {ROW} AS place FROM {parquet_rows(folder)})
         WHERE hadm_id IS NOT NULL AND stay_id IS NOT NULL AND {amount} IS NOT NULL AND unit = {literal(UNIT)}
             AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_items)"""
     kinds: dict[str, Kind] = dict(facts["kinds"])

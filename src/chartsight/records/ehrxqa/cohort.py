@@ -1,7 +1,7 @@
 """Who is in EHRXQA's database: films with their admissions, offsets, and the patients that are drawn.
 
-Random numbers are drawn in the order of the published builder; a draw whose result is thrown away is drawn all the same,
-because the next one depends on it.
+Random numbers are drawn in the order of the published builder; a draw whose result is thrown away is drawn all the
+same, because the next one depends on it.
 Source: EHRXQA, `preprocess_db_mimic_iv_cxr.py`, `build_tb_cxr_table` and `build_admission_table`.
 """
 
@@ -60,7 +60,8 @@ class Cohort:
         study_admissions: study_id → hadm_id or None.
         tables: patients, admissions, icustays, transfers, tb_cxr.
         generator: State of the random numbers after the cohort; the costs go on from there.
-        notes: Counts for the manifest.
+        kept: Counts for the manifest.
+        dropped: What was left out, and why.
     """
 
     subjects: list[int]
@@ -71,7 +72,8 @@ class Cohort:
     study_admissions: dict[int, int | float | None]
     tables: dict[str, Rows]
     generator: dict[str, Any]
-    notes: dict[str, int]
+    kept: dict[str, int]
+    dropped: dict[str, int]
 
 
 def choose_cohort(hospital: Hospital, films: Sequence[FilmRow], config: EhrxqaConfig) -> Cohort:
@@ -86,12 +88,13 @@ def choose_cohort(hospital: Hospital, films: Sequence[FilmRow], config: EhrxqaCo
         RecordError: A row is malformed or names an unknown patient, or patients are too few.
     """
     rng = np.random.default_rng(SEED)
-    notes: dict[str, int] = {}
+    kept: dict[str, int] = {}
+    dropped: dict[str, int] = {}
     studydatetimes = [film.taken[:19] for film in films]
-    film_admissions = place_films(hospital.transfers, films, studydatetimes, hospital.files["transfers"], notes)
+    film_admissions = place_films(hospital.transfers, films, studydatetimes, hospital.files["transfers"], dropped)
     imaged = {film.subject_id for film in films}
     births = draw_births(hospital.patients, hospital.files["patients"])
-    rows, ages = usable_admissions(hospital, notes)
+    rows, ages = usable_admissions(hospital, dropped)
     admissions = take(hospital.admissions, rows) | {"age": [ages[row] for row in rows]}
     stays = {
         hadm: (admitted, discharged)
@@ -129,7 +132,7 @@ def choose_cohort(hospital: Hospital, films: Sequence[FilmRow], config: EhrxqaCo
     moved(tb_cxr, ("studydatetime",), offsets, now, begin, hospital.files["films"])
     tb_cxr = take(tb_cxr, present(tb_cxr["studydatetime"]))
 
-    subjects = draw_patients(rng, admissions, config, notes)
+    subjects = draw_patients(rng, admissions, config, kept)
     chosen = set(subjects)
     patients, admissions, tb_cxr = (
         take(table, [n for n, subject in enumerate(table["subject_id"]) if subject in chosen])
@@ -160,7 +163,8 @@ def choose_cohort(hospital: Hospital, films: Sequence[FilmRow], config: EhrxqaCo
         study_admissions=dict(zip(tb_cxr["study_id"], tb_cxr["hadm_id"], strict=True)),
         tables={name: numbered(table) for name, table in tables.items()},
         generator=dict(rng.bit_generator.state),
-        notes=notes,
+        kept=kept,
+        dropped=dropped,
     )
 
 
@@ -200,12 +204,12 @@ def moved(
 
 
 def place_films(
-    transfers: Rows, films: Sequence[FilmRow], taken: Sequence[str], where: object, notes: dict[str, int]
+    transfers: Rows, films: Sequence[FilmRow], taken: Sequence[str], where: object, dropped: dict[str, int]
 ) -> list[Any]:
     """The admission of each film: of the one transfer that holds its time; None without, or with several.
 
-    The published builder stops at a film with several, but for one patient, whose film it leaves without admission; here
-    all such films are, and they are counted.
+    The published builder stops at a film with several, but for one patient, whose film it leaves without admission;
+    here all such films are, and they are counted.
     """
     wanted = {film.subject_id for film in films}
     by_subject: dict[int, list[int]] = {}
@@ -225,7 +229,7 @@ def place_films(
         ]
         several += len(rows) > 1
         found.append(transfers["hadm_id"][rows[0]] if len(rows) == 1 else None)
-    notes["studies in several transfers, left without admission"] = several
+    dropped["admission of a study in several transfers"] = several
     return like_pandas(found)
 
 
@@ -246,7 +250,7 @@ def draw_births(patients: Rows, where: object) -> dict[int, str]:
     return births
 
 
-def usable_admissions(hospital: Hospital, notes: dict[str, int]) -> tuple[list[int], dict[int, int]]:
+def usable_admissions(hospital: Hospital, dropped: dict[str, int]) -> tuple[list[int], dict[int, int]]:
     """Rows of admissions that are no outliers in age or length, and the age of every row.
 
     Raises:
@@ -281,8 +285,8 @@ def usable_admissions(hospital: Hospital, notes: dict[str, int]) -> tuple[list[i
         raise RecordError("too-few-patients", where, "no admission of an age between 10 and 90")
     longest = np.percentile([int(days[row]) for row in rows], q=LONGEST_STAY)
     kept = [row for row in rows if days[row] < longest]
-    notes["admissions left out for their age"] = len(ages) - len(rows)
-    notes["admissions left out for their length"] = len(rows) - len(kept)
+    dropped["admission: age"] = len(ages) - len(rows)
+    dropped["admission: length of stay"] = len(rows) - len(kept)
     return kept, ages
 
 
@@ -309,7 +313,9 @@ def draw_offsets(
     return offsets | staying_offsets(last, config.staying, config.current_time, subjects)
 
 
-def draw_patients(rng: np.random.Generator, admissions: Rows, config: EhrxqaConfig, notes: dict[str, int]) -> list[int]:
+def draw_patients(
+    rng: np.random.Generator, admissions: Rows, config: EhrxqaConfig, counts: dict[str, int]
+) -> list[int]:
     """Patients of the database: some of those in hospital at the end, then some of the others; all where too few."""
     staying = int(config.patients * config.current_share)
     pairs = list(zip(admissions["subject_id"], admissions["dischtime"], strict=True))
@@ -317,8 +323,8 @@ def draw_patients(rng: np.random.Generator, admissions: Rows, config: EhrxqaConf
     taken = set(current)
     others = [subject for subject, discharged in pairs if discharged is not None and subject not in taken]
     rest = choose(rng, others, config.patients - staying)
-    notes["patients in hospital at the end"] = len(current)
-    notes["other patients"] = len(rest)
+    counts["patients in hospital at the end"] = len(current)
+    counts["other patients"] = len(rest)
     return current + rest
 
 

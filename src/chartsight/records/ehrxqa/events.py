@@ -1,7 +1,7 @@
 """One table of events: cleaned over the whole source, permuted, cut to the cohort, moved in time.
 
-Only what the cohort needs is ever in memory: the rows of its admissions, and, for each, the row that the permutation takes
-the values from.
+Only what the cohort needs is ever in memory: the places of all cleaned rows, the rows of its own admissions, and for
+each of these the values that the permutation gives it.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def places_until(
     ).to_arrow_table()
     subjects = [int(subject) for subject in table["subject_id"].to_pylist()]
     moved = shift(parse_times(table[time].to_pylist(), where, time), subjects, offsets, until=until)
-    return table["place"].to_numpy()[~np.isnat(moved)]
+    places: NDArray[np.int64] = table["place"].to_numpy()
+    return places[~np.isnat(moved)]
 
 
 def replaced(table: pa.Table, name: str, values: list[str | None]) -> pa.Table:

@@ -81,7 +81,8 @@ TABLES: tuple[Source, ...] = (
     source("mimiciv", "hosp/admissions.csv", "subject_id hadm_id", "", """admittime dischtime admission_type
            admission_location discharge_location insurance language marital_status"""),
     source("mimiciv", "hosp/transfers.csv", "subject_id hadm_id transfer_id", "", "eventtype careunit intime outtime"),
-    source("mimiciv", "icu/icustays.csv", "subject_id hadm_id stay_id", "", "first_careunit last_careunit intime outtime"),
+    source("mimiciv", "icu/icustays.csv", "subject_id hadm_id stay_id", "", """first_careunit last_careunit
+           intime outtime"""),
     source("mimiciv", "hosp/d_icd_diagnoses.csv", "", "", "icd_code long_title"),
     source("mimiciv", "hosp/d_icd_procedures.csv", "", "", "icd_code long_title"),
     source("mimiciv", "hosp/d_labitems.csv", "itemid", "", "label"),
@@ -129,7 +130,7 @@ def find_files(sources: EhrxqaSources) -> Found:
     """Every file that is needed, its header checked.
 
     Raises:
-        RecordError: A folder or files are missing (all are named, with where they come from), or a header lacks columns.
+        RecordError: A folder or files are missing (all are named, and where they come from), or columns are.
     """
     folders = sources.folders()
     for flag, folder in folders.items():

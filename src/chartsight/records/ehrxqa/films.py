@@ -53,12 +53,11 @@ def read_films(folder: Path, where: object) -> list[FilmRow]:
         if dicom is None or subject is None or study is None:
             raise RecordError("malformed-row", where, f"row {number:,}: an identifier is missing")
         taken.append(study_time(date, time, where, number))
-    orders = study_orders([(int(row[1]), int(row[2]), when) for row, when in zip(rows, taken, strict=True)], where)  # type: ignore[call-overload]
+    named = [(str(row[0]), int(str(row[1])), int(str(row[2])), row[3]) for row in rows]
+    orders = study_orders(((row[1], row[2], when) for row, when in zip(named, taken, strict=True)), where)
     return [
-        FilmRow(
-            str(row[0]), int(row[1]), int(row[2]), None if row[3] is None else str(row[3]), when, orders[int(row[2])]
-        )  # type: ignore[call-overload]
-        for row, when in zip(rows, taken, strict=True)
+        FilmRow(dicom, subject, study, None if view is None else str(view), when, orders[study])
+        for (dicom, subject, study, view), when in zip(named, taken, strict=True)
     ]
 
 
@@ -158,7 +157,7 @@ def implausible_films(
 def gold_films(folder: Path) -> dict[str, int]:
     """image_id → subject_id of the films that were labelled by hand."""
     rows = staged_rows(folder, ("image_id", "patient_id"))
-    return {str(image).removesuffix(".dcm"): int(subject) for image, subject in rows}  # type: ignore[call-overload]
+    return {str(image).removesuffix(".dcm"): int(str(subject)) for image, subject in rows}
 
 
 def silver_cohort(

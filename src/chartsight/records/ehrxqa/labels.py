@@ -4,12 +4,12 @@
         ─▶ filled: every possible pair that nobody mentioned is absent
 
 At every step a film keeps one statement an (object, attribute): that of the latest sentence; of one sentence, the one
-that came last into the table (its own before its parents' children's, these in the ontology's order). So an absent child
-takes away a present parent that an earlier sentence spoke of; presence has no priority.
+that came last into the table (its own before its children's, these in the ontology's order). So an absent child takes
+away a present parent that an earlier sentence spoke of; presence has no priority.
 
 The films of the test split go through it twice when they were labelled by hand: the second pass starts from the filled
-table, whose absent pairs count as said after every sentence. All of a parent's children would have to be present for the
-parent to stay so. That is how the published labels are.
+table, whose absent pairs count as said after every sentence, so that a parent is absent unless all of its children are
+present. That is how the published labels are.
 Source: EHRXQA, `preprocess_label.py`.
 """
 
@@ -151,7 +151,7 @@ def register_parents(
 
 
 def keep_last(connection: duckdb.DuckDBPyConnection, table: str, place: str) -> None:
-    """One statement an (object, attribute) of a film: that of the latest sentence, of one sentence the last in place."""
+    """One statement an (object, attribute) of a film: of the latest sentence, and of one sentence the last in place."""
     connection.execute(
         f"""CREATE OR REPLACE TABLE {quoted(table)} AS
             SELECT {KEY}, last.category AS category, last.relation AS relation, last.sentence AS sentence FROM (
@@ -232,7 +232,7 @@ def held_out(count: int, share: float) -> list[int]:
     """Places of those held out, of `count`: the first of a shuffle by the published seed, rounded up."""
     number = int(np.ceil(share * count))
     # The legacy generator is the one that scikit-learn shuffles by.
-    return [int(place) for place in np.random.RandomState(VALID_SEED).permutation(count)[:number]]  # noqa: NPY002
+    return [int(place) for place in np.random.RandomState(VALID_SEED).permutation(count)[:number]]
 
 
 def labels_by_study(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[int, int, str, list[Label]]]:
@@ -270,7 +270,7 @@ def thorax_ratios(
         RecordError: A film has a box twice, or a thorax without width.
     """
     connection.register("wanted", pa.table({"image_id": pa.array(sorted(set(images)), pa.string())}))
-    corners = {}
+    corners: dict[str, dict[str, tuple[float, float]]] = {}
     names = ", ".join(map(literal, FOUR))
     if gold_boxes is not None:
         rows = connection.execute(

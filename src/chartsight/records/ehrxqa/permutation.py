@@ -32,7 +32,7 @@ def permutation(rows: int, memory_limit_gib: float) -> NDArray[np.int64]:
 
 
 def unit_mapping(first: list[str | None], last: list[str | None]) -> dict[str | None, str | None]:
-    """Care unit → the unit that takes its name, from the cohort's ICU stays; a unit that stands often has its last say."""
+    """Care unit → the unit whose name it gets, from the cohort's ICU stays; of several, the last one."""
     order = permutation(len(first), 1.0)
     mapping = dict(zip(first, (first[place] for place in order), strict=True))
     mapping.update(zip(last, (last[place] for place in order), strict=True))

@@ -112,7 +112,7 @@ def text_read_back(column: pa.ChunkedArray, rows: int) -> pa.Array:
     pieces = [values[start : start + rows] for start in range(0, len(values), rows)]
     kinds = [piece_kind(piece) for piece in pieces]
     if set(kinds) == {"whole"}:
-        return pa.array([int(value) for value in values], pa.int64())
+        return pa.array([int(str(value)) for value in values], pa.int64())
     if "text" not in kinds:
         numbers = [None if value is None else parse_decimal(value) for value in values]
         return pa.array(numbers, pa.float64())

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from chartsight.errors import OutputError
-from chartsight.runs import is_disk_full, disk_full, make_folder, remove, write_json
+from chartsight.runs import disk_full, is_disk_full, make_folder, remove, write_json
 
 Facts = dict[str, Any]
 DONE, INPUTS, LOCK = "done.json", "inputs.json", "lock"
@@ -101,5 +100,5 @@ def open_steps(out: Path, inputs: Mapping[str, Any]) -> Iterator[Steps]:
                     remove(each)
             partial = folder / f"{INPUTS}.partial"
             partial.write_text(text, "utf-8")
-            os.replace(partial, known)
+            partial.replace(known)
         yield Steps(folder)

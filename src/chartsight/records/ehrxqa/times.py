@@ -69,7 +69,7 @@ def shift(
         since: Nothing earlier is kept; None keeps it.
     """
     minutes = np.array([offsets.get(subject, 0) for subject in subjects], "timedelta64[m]")
-    moved = times + minutes.astype("timedelta64[s]")
+    moved: Times = times + minutes.astype("timedelta64[s]")
     lost = np.array([subject not in offsets for subject in subjects], np.bool_) | (moved > until)
     if since is not None:
         lost |= moved < since
@@ -78,7 +78,7 @@ def shift(
 
 
 def draw_offset(rng: np.random.Generator, start_year: int, time_span: int, year: int) -> int:
-    """Minutes that move `year` to one of `time_span` + 1 years from `start_year`; later years are likelier (1, 2, 3, ...).
+    """Minutes that move `year` to one of `time_span` + 1 years from `start_year`; later ones are likelier (1, 2, ...).
 
     Source: EHRXQA, `preprocess_db_utils.py`, `first_admit_year_sampler`.
     """
@@ -120,7 +120,7 @@ def staying_offsets(
 def rotate(subjects: Sequence[int], times: Sequence[str]) -> tuple[list[int], list[str]]:
     """Study times passed on within each patient: every study gets the time of the next, the last one that of the first.
 
-        subjects [7, 7, 7, 9], times [03, 01, 02, 05]  →  order [2, 1, 0, 3], times [01, 02... ]
+        subjects [7, 7, 7, 9], times [03, 01, 02, 05]  →  order [0, 1, 2, 3], times [01, 02, 03, 05]
 
     Returns:
         The order of the rows by patient and new time, and the new time of each row in that order.
