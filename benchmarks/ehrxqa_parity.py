@@ -157,13 +157,13 @@ def run_builder(python: Path, folder: Path, sources: Path) -> dict[str, float]:
     for split in EHRXQA_SPLITS:
         config = split_config(split)
         began = time.perf_counter()
-        run_script(
-            python, folder, "preprocess_db.py",
-            [*films, "--mimic_iv_dir", str(tables), "--split", split, "--db_name", "mimic_iv_cxr",
-             "--out_dir", "database", "--deid", "--timeshift", "--current_time", config.current_time, "--start_year",
-             str(config.start_year), "--time_span", str(config.time_span), "--cur_patient_ratio", str(config.current_share), "--num_patient",
-             str(config.patients)],
-        )  # fmt: skip
+        options = {
+            "split": split, "mimic_iv_dir": tables, "db_name": "mimic_iv_cxr", "out_dir": "database",
+            "current_time": config.current_time, "start_year": config.start_year, "time_span": config.time_span,
+            "cur_patient_ratio": config.current_share, "num_patient": config.patients,
+        }  # fmt: skip
+        stated = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        run_script(python, folder, "preprocess_db.py", [*films, *stated, "--deid", "--timeshift"])
         seconds[split] = shared + time.perf_counter() - began
     return seconds
 
