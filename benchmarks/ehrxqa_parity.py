@@ -284,7 +284,8 @@ def shown(table: TableParity) -> str:
 def parity(
     builder: Annotated[Path, typer.Argument(help="Your clone of github.com/baeseongsu/ehrxqa.")],
     python: Annotated[Path, typer.Option(help="A Python with the packages that its README names.")],
-    patients: Annotated[int, typer.Option(help="Of the synthetic hospital.")] = 200,
+    hospital: Annotated[Path | None, typer.Option(help="A synthetic hospital; by default a new one is drawn.")] = None,
+    patients: Annotated[int, typer.Option(help="Of the hospital that is drawn.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the hospital and of what is roughened.")] = 7,
     variants: Annotated[str, typer.Option(help="Some of them: as drawn,rough,numeric")] = ",".join(VARIANTS),
     work: Annotated[Path | None, typer.Option(help="A new folder that stays; by default one that goes.")] = None,
@@ -302,8 +303,10 @@ def parity(
     found: list[Parity] = []
     with tempfile.TemporaryDirectory() as gone:
         place = (work or Path(gone)).resolve()
-        hospital = place / "hospital"
-        build_hospital(hospital, HospitalConfig(patients=patients, seed=seed, film_size_px=64), workers=1, quiet=True)
+        if hospital is None:
+            hospital = place / "hospital"
+            config = HospitalConfig(patients=patients, seed=seed, film_size_px=64)
+            build_hospital(hospital, config, workers=1, quiet=True)
         for variant in variants.split(","):
             # The virtual environment is found by the name that it was called by: the link is not followed.
             found += run_variant(hospital, variant, builder.resolve(), python.absolute(), place, seed)
