@@ -310,7 +310,9 @@ def parity(
         for variant in variants.split(","):
             # The virtual environment is found by the name that it was called by: the link is not followed.
             found += run_variant(hospital, variant, builder.resolve(), python.absolute(), place, seed)
-    command = f"make ehrxqa-parity BUILDER={builder.name}"
+    command = f"make ehrxqa-parity BUILDER={builder.name} BUILDER_PYTHON=..."
+    if (variants, patients, seed) != (",".join(VARIANTS), 200, 7):
+        command += f" PARITY_FLAGS=\"--variants '{variants}' --patients {patients} --seed {seed}\""
     text = render_parity(found, command, builder_commit(builder))
     if write is not None:
         SECTION.write(write, text)

@@ -19,7 +19,7 @@ def sources_of(folder: Path) -> EhrxqaSources:
 
 def small(split: EhrxqaSplit, **changes: object) -> EhrxqaConfig:
     """The published constants, for a hospital of twenty patients."""
-    return published_config(split, **({"patients": 6, "staying": 1, "valid_share": 0.3} | changes))
+    return published_config(split, **({"patients": 6, "staying": 1, "valid_share": 0.5} | changes))
 
 
 @pytest.fixture(scope="session")

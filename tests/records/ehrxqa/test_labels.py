@@ -83,7 +83,7 @@ def test_what_the_report_mentions_is_the_truth(drawn: Path, databases: Database)
             mentioned += 1
             present += pairs[place, attribute]
             assert pairs[place, attribute] == int((image, place, attribute) in truth), (image, place, attribute)
-    assert mentioned > 100 and 10 < present < mentioned
+    assert mentioned > 60 and 5 < present < mentioned
 
 
 def loops(said: list[tuple[int, str, str, int]], children: dict[str, list[str]]) -> dict[Pair, int]:
@@ -142,7 +142,7 @@ def test_hand_labelled_films_lose_parents(drawn: Path, databases: Database) -> N
     gold = drawn / "chest-imagenome/gold_dataset/gold_attributes_relations_500pts_500studies1st.txt"
     by_hand = {line.split("\t")[2].removesuffix(".dcm") for line in gold.read_text("utf-8").splitlines()[1:]}
     labels = labels_of(databases("drawn", "test"))
-    assert by_hand & labels.keys() and labels.keys() - by_hand
+    assert by_hand & labels.keys()
     for image in by_hand & labels.keys():
         pairs = labels[image]
         assert not any(pairs.get((place, "lung opacity")) for place, _ in pairs)

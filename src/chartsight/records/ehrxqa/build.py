@@ -68,7 +68,15 @@ from chartsight.records.ehrxqa.staging import ROW, ROWS, parquet_rows, stage, te
 from chartsight.records.ehrxqa.steps import Facts, Steps, open_steps, work_folder
 from chartsight.records.sources import detect_terms
 from chartsight.records.sql import literal, quoted
-from chartsight.runs import Run, check_apart, check_replaceable, new_output, remove, removed_on_failure
+from chartsight.runs import (
+    Run,
+    check_apart,
+    check_place,
+    check_replaceable,
+    make_folder,
+    remove,
+    removed_on_failure,
+)
 from chartsight.schema import strictest_terms
 
 DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.json", "labels.parquet"
@@ -108,11 +116,15 @@ def build_ehrxqa(
     if memory_limit_gib < LEAST_MEMORY_GIB:
         raise RecordError("bad-memory", "memory_limit", f"{memory_limit_gib:g} GiB", f"{LEAST_MEMORY_GIB} or more")
     check_replaceable(out)
+    if out.is_dir():
+        raise OutputError("output-exists", out, "is a folder", "a file, or nothing", "choose another name")
     check_apart(out, *sources.folders().values())
     finished = work_folder(out) / "database"
     if os.path.lexists(out) and not force and not finished.is_dir():
         raise OutputError("output-exists", out, "exists already", hint="choose another name or pass --force")
     found = find_files(sources)
+    make_folder(out.parent)
+    check_place(out)
     made_from = {"version": __version__, "config": asdict(config), "files": found.describe()}
     terms = strictest_terms([detect_terms(folder) for folder in sources.folders().values()])
     run = Run(
@@ -126,9 +138,11 @@ def build_ehrxqa(
                 steps.run(name, work)
         describe(run, steps)
         database = steps.path("database", DATABASE)
-        with new_output(out, replace=True) as partial:
-            # A second name for the finished file: the step stays whole until the manifest is written.
-            os.link(database, partial)
+        published = steps.folder / "published"
+        remove(published)
+        # A second name for the finished file: the step stays whole until the manifest is written.
+        os.link(database, published)
+        published.replace(out)
         run.outputs.append(
             {"path": str(out), "tables": steps.facts("database")["tables"], "digest": database_digest(out)}
         )
