@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all check bench ehrsql starters reference clean
+.PHONY: demo test test-all check bench ehrsql ehrxqa-parity starters reference clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
@@ -45,6 +45,11 @@ bench: $(STAMP)
 ## EHRSQL-2024 on the real MIMIC-IV demo: our database, all published queries, their published answers (OPEN_DATA=DIR)
 ehrsql: $(STAMP)
 	@$(BIN)/python benchmarks/ehrsql.py $(if $(OPEN_DATA),--open-data $(OPEN_DATA))
+
+## EHRXQA's database row for row as the published builder makes it; BUILDER is your clone, BUILDER_PYTHON its Python
+ehrxqa-parity: $(STAMP)
+	@test -n "$(BUILDER)" -a -n "$(BUILDER_PYTHON)" || { echo "say BUILDER=DIR (a clone of github.com/baeseongsu/ehrxqa) and BUILDER_PYTHON=FILE" >&2; exit 2; }
+	@PYTHONPATH=. $(BIN)/python benchmarks/ehrxqa_parity.py $(BUILDER) --python $(BUILDER_PYTHON) $(PARITY_FLAGS)
 
 ## make the shipped starters again, from nothing (about an hour)
 starters: $(STAMP)

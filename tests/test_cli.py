@@ -35,6 +35,8 @@ COMMAND_LINE = {
     "--films --labels --terms --findings --columns --pair-films --no-pair-films --seed --memory-limit "
     "--force --quiet -q --json",
     "records build-ehrsql": "OUT --mimiciv --meds --memory-limit --force --quiet -q --json",
+    "records build-ehrxqa": "OUT --mimiciv --mimic-cxr-jpg --chest-imagenome --split --patients --staying "
+    "--valid-share --max-study-order --any-version --memory-limit --force --quiet -q --json",
     "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
     "--min-support --templates --all-views --force --quiet -q --json",
     "questions import": "FILE OUT --format --images --record --database --split --terms --seed "

@@ -196,6 +196,44 @@ def records_build_ehrsql(
     show(as_json, result, "\n".join(lines))
 
 
+@records_app.command("build-ehrxqa")
+def records_build_ehrxqa(
+    out: Annotated[Path, typer.Argument(help="The database to make, such as ehrxqa-train.sqlite.")],
+    mimiciv: Annotated[Path, typer.Option(help="MIMIC-IV 2.2: the folder of hosp/ and icu/.")],
+    mimic_cxr_jpg: Annotated[Path, typer.Option(help="MIMIC-CXR-JPG 2.0.0: the folder of the metadata.")],
+    chest_imagenome: Annotated[Path, typer.Option(help="Chest ImaGenome 1.0.0.")],
+    split: Annotated[Literal["train", "test"], typer.Option(help="train serves the train and valid questions.")],
+    patients: Annotated[int | None, typer.Option(help="Of the database.  [default: 800 train, 400 test]")] = None,
+    staying: Annotated[
+        int | None, typer.Option(help="Patients kept in hospital at the end.  [default: 80 train, 40 test]")
+    ] = None,
+    valid_share: Annotated[float, typer.Option(help="Share of silver patients whose films are taken (train).")] = 0.05,
+    max_study_order: Annotated[int, typer.Option(help="Later studies of a patient are left out.")] = 20,
+    any_version: Annotated[bool, typer.Option("--any-version", help="Build from other releases all the same.")] = False,
+    memory_limit: Annotated[float, typer.Option(help="GiB that the build may use.")] = 4.0,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Build EHRXQA's own database (19 tables, SQLite), row for row as published; a killed run goes on."""
+    from chartsight.records.ehrxqa import EhrxqaSources, build_ehrxqa
+    from chartsight.records.ehrxqa.config import published_config
+
+    changes = {"patients": patients, "staying": staying}
+    given = {name: value for name, value in changes.items() if value is not None}
+    config = published_config(
+        split, valid_share=valid_share, max_study_order=max_study_order, any_version=any_version, **given
+    )
+    sources = EhrxqaSources(mimiciv, mimic_cxr_jpg, chest_imagenome)
+    run = build_ehrxqa(out, sources, config, memory_limit_gib=memory_limit, force=force, quiet=quiet)
+    result = {
+        "database": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
+    }  # fmt: skip
+    lines = [f"{out}: {counts(run.kept)}", f"terms {run.terms}, pairing {run.pairing}: values belong to no patient"]
+    lines += [f"{reason}: {n:,}" for reason, n in sorted(run.dropped.items())]
+    show(as_json, result, "\n".join(lines))
+
+
 @questions_app.command("build")
 def questions_build(
     record: Annotated[Path, typer.Argument(help="A record of `records build`.")],

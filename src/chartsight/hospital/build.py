@@ -19,6 +19,8 @@ from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.cxr import CxrFiles, Reading, film_path, study_films, write_jpeg, write_png
 from chartsight.hospital.film_request import Film, FilmRequest
 from chartsight.hospital.imagenome import ImagenomeFiles
+from chartsight.hospital.imagenome_gold import GoldFiles
+from chartsight.hospital.imagenome_semantics import write_semantics
 from chartsight.hospital.masks import MASKS_SCHEMA, encode_mask, mask_rows
 from chartsight.hospital.open_files import OpenFiles
 from chartsight.hospital.parquet_files import ParquetFile
@@ -121,6 +123,8 @@ class HospitalFiles(OpenFiles):
             self.tables = stack.enter_context(TableFiles(folder / "mimic-iv", config.seed))
             self.cxr = stack.enter_context(CxrFiles(folder / "mimic-cxr-jpg", folder / "mimic-cxr-reports", size))
             self.imagenome = stack.enter_context(ImagenomeFiles(folder / "chest-imagenome", size))
+            self.gold = stack.enter_context(GoldFiles(folder / "chest-imagenome", size))
+            write_semantics(folder / "chest-imagenome" / "semantics")
             self.truth = stack.enter_context(ParquetFile(folder / "truth.parquet", TRUTH_SCHEMA))
             self.masks = stack.enter_context(ParquetFile(folder / "masks.parquet", MASKS_SCHEMA))
             self.readings = stack.enter_context(ParquetFile(folder / "readings.parquet", READINGS_SCHEMA))
@@ -135,7 +139,9 @@ class HospitalFiles(OpenFiles):
         for patient in patients:
             self.tables.add(patient)
         self.cxr.add(readings)
-        self.imagenome.add(readings, {dicom_id: film.boxes for dicom_id, film in films.items()})
+        boxes = {dicom_id: film.boxes for dicom_id, film in films.items()}
+        self.imagenome.add(readings, boxes)
+        self.gold.add(readings, boxes)
         self.truth.add([row for each in readings for row in truth_rows(each, films, self.config.style)])
         self.readings.add([row for each in readings for row in reading_rows(each, self.config.seed)])
         self.techniques.add([row for each in readings for row in technique_rows(each)])

@@ -1,4 +1,4 @@
-"""The files of Chest ImaGenome 1.0.0: a scene graph a film, the same as two tables, and the splits.
+"""Chest ImaGenome 1.0.0, `silver_dataset`: a scene graph a film, the same as two tables, and the splits.
 
 Sources: the keys of a scene graph follow Chest ImaGenome 1.0.0 as its public readers use them (granularity notes with
 examples of `attributes`, `attributes_ids` and cues; change detection code for `relationships`). The columns of
@@ -19,7 +19,8 @@ from typing import Any, TextIO
 from chartsight.hospital.cxr import Reading, film_path
 from chartsight.hospital.film_request import Box
 from chartsight.hospital.open_files import OpenFiles
-from chartsight.hospital.reports import Assertion, Sentence, previous_study
+from chartsight.hospital.patients import Study
+from chartsight.hospital.reports import Assertion, Report, Sentence, previous_study
 from chartsight.schema import ATTRIBUTES, OBJECTS
 
 GRAPH_PX = 224  # scene graphs give every box in the 224-px film and in the original one
@@ -99,7 +100,9 @@ class ImagenomeFiles(OpenFiles):
             graph = scene_graph(reading, boxes[study.dicom_id], self.film_size_px)
             path = self.graphs / f"{study.dicom_id}_SceneGraph.json"
             path.write_text(json.dumps(graph) + "\n", "utf-8")  # without indent: five times as fast
-            self.attributes.writelines("\t".join(map(str, row)) + "\n" for row in attribute_rows(reading))
+            self.attributes.writelines(
+                "\t".join(map(str, row)) + "\n" for row in attribute_rows(study, reading.labelled)
+            )
             for each in graph["objects"]:
                 self.objects.write("\t".join(str(each[name]) for name in OBJECT_TABLE_HEADER) + "\n")
             dicom = film_path(patient, study, study.dicom_id, ".dcm").as_posix()
@@ -232,10 +235,9 @@ def graph_relationships(reading: Reading) -> Iterator[dict[str, Any]]:
             }
 
 
-def attribute_rows(reading: Reading) -> Iterator[tuple[object, ...]]:
+def attribute_rows(study: Study, report: Report) -> Iterator[tuple[object, ...]]:
     """Rows of `attribute_relations_tabular.txt`."""
-    study = reading.study
-    for nth, sentence in enumerate(reading.labelled.sentences):
+    for nth, sentence in enumerate(report.sentences):
         for name in OBJECTS:
             for said in relations(sentence, name):
                 category, context, label = said.split("|")

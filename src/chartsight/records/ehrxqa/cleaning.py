@@ -1,0 +1,220 @@
+"""EHRXQA's cleaning of each table: which rows stay, and what is made of their values.
+
+Source: EHRXQA, `preprocess_db_mimic_iv_cxr.py`, `build_*_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from chartsight.records.ehrxqa.published_csv import Kind
+from chartsight.records.ehrxqa.staging import ROW, parquet_rows, text_column
+from chartsight.records.ehrxqa.steps import Facts, Steps
+from chartsight.records.sql import literal, quoted
+
+CHARTED_ITEMS = (223762, 220277, 220045, 220210, 220050, 220051, 220052, 226512, 226730)
+DICTIONARIES = ("d_icd_diagnoses", "d_icd_procedures", "d_labitems", "d_items")
+EVENT_ITEMS = ("inputevents", "outputevents", "chartevents")  # what d_items is kept for
+UNIT = "ml"
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """How one table of events is made.
+
+    Args:
+        name: Of the table.
+        shuffled: Columns whose values are permuted, together.
+        time: The column that says when.
+        end: A second time, which may fall out of the window; empty without.
+        shifts_first: Times are moved, and what is too late is dropped, before the permutation.
+    """
+
+    name: str
+    shuffled: tuple[str, ...]
+    time: str
+    end: str = ""
+    shifts_first: bool = False
+
+
+EVENT_TABLES: tuple[EventTable, ...] = (
+    EventTable("diagnoses_icd", ("icd_code",), "charttime"),
+    EventTable("procedures_icd", ("icd_code",), "charttime"),
+    EventTable("labevents", ("itemid", "valuenum", "valueuom"), "charttime"),
+    EventTable("prescriptions", ("drug", "dose_val_rx", "dose_unit_rx", "route"), "starttime", "stoptime"),
+    EventTable("chartevents", ("itemid", "valuenum", "valueuom"), "charttime", shifts_first=True),
+    EventTable("inputevents", ("itemid", "amount"), "starttime"),
+    EventTable("outputevents", ("itemid", "value"), "charttime"),
+    EventTable("microbiologyevents", ("spec_type_desc", "test_name", "org_name"), "charttime"),
+)
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """SQL of a table's rows after cleaning.
+
+    Args:
+        query: Its rows, in any order, with `place`: their number in the file.
+        kinds: Column of numbers → whether the published reader has it as whole numbers or decimals.
+        columns: Of the database, without row_id.
+    """
+
+    query: str
+    kinds: Mapping[str, Kind]
+    columns: tuple[str, ...]
+
+
+def read_dictionary(connection: duckdb.DuckDBPyConnection, steps: Steps, name: str) -> pa.Table:
+    """One of the four tables that explain codes, with row_id."""
+    rows, facts = parquet_rows(steps.folder / name), steps.facts(name)
+    texts = {
+        column: text_column(connection, rows, column, facts["table_width"])
+        for column in facts["columns"] if column not in facts["kinds"]
+    }  # fmt: skip
+    columns = [
+        texts.get(column, f"CAST({quoted(column)} AS BIGINT) AS {quoted(column)}") for column in facts["columns"]
+    ]
+    cleaned = f"(SELECT {', '.join(columns)}, {ROW} AS place FROM {rows})"
+    if name.startswith("d_icd"):
+        # One row a code, whatever its version, then one row a title.
+        by_code = f"""SELECT * FROM {cleaned} WHERE long_title IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY icd_code ORDER BY place) = 1"""
+        kept = f"SELECT * FROM ({by_code}) QUALIFY row_number() OVER (PARTITION BY long_title ORDER BY place) = 1"
+    elif name == "d_items":
+        linked = ", ".join(map(literal, EVENT_ITEMS))
+        kept = f"SELECT * FROM {cleaned} WHERE label IS NOT NULL AND linksto IN ({linked})"
+    else:
+        kept = f"SELECT * FROM {cleaned} WHERE label IS NOT NULL"
+    chosen = ", ".join(map(quoted, facts["columns"]))
+    table = connection.sql(f"SELECT {chosen} FROM ({kept}) ORDER BY place").to_arrow_table()
+    return with_row_id(table)
+
+
+def with_row_id(table: pa.Table) -> pa.Table:
+    """The table with row_id from 0 in front."""
+    return table.add_column(0, "row_id", pa.array(range(table.num_rows), pa.int64()))
+
+
+def cleaned_events(connection: duckdb.DuckDBPyConnection, steps: Steps, name: str) -> Cleaned:
+    """The cleaned rows of one table of events; needs the dictionaries' codes as views `known_*`."""
+    folder, facts = steps.folder / name, steps.facts(name)
+    return {
+        "diagnoses_icd": clean_diagnoses,
+        "procedures_icd": clean_procedures,
+        "labevents": clean_labs,
+        "prescriptions": clean_prescriptions,
+        "chartevents": clean_charted,
+        "inputevents": clean_fluids,
+        "outputevents": clean_fluids,
+        "microbiologyevents": clean_cultures,
+    }[name](connection, folder, facts)
+
+
+def columns_sql(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, names: tuple[str, ...]) -> str:
+    """SQL of columns: numbers as they stand, text as the published reader has it."""
+    rows = parquet_rows(folder)
+    return ", ".join(
+        quoted(name) if name in facts["kinds"] else text_column(connection, rows, name, facts["table_width"])
+        for name in names
+    )
+
+
+def ordered(facts: Facts, *left_out: str) -> tuple[str, ...]:
+    """The columns of the file that are read, in its order, without some."""
+    return tuple(name for name in facts["columns"] if name not in left_out)
+
+
+def clean_diagnoses(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Codes that the dictionary has; the time comes from the admission."""
+    chosen = columns_sql(connection, folder, facts, ordered(facts))
+    query = f"""SELECT * FROM (SELECT {chosen}, NULL::VARCHAR AS charttime, {ROW} AS place FROM {parquet_rows(folder)})
+        WHERE icd_code IN (SELECT icd_code FROM known_diagnoses)"""
+    return Cleaned(query, facts["kinds"], (*ordered(facts), "charttime"))
+
+
+def clean_procedures(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Codes that the dictionary has; `charttime` is the day at midnight."""
+    chosen = columns_sql(connection, folder, facts, ordered(facts, "chartdate"))
+    query = f"""SELECT * FROM (SELECT {chosen}, chartdate || ' 00:00:00' AS charttime, {ROW} AS place
+            FROM {parquet_rows(folder)})
+        WHERE icd_code IN (SELECT icd_code FROM known_procedures)"""
+    return Cleaned(query, facts["kinds"], (*ordered(facts, "chartdate"), "charttime"))
+
+
+def clean_labs(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Results of an admission, with value and unit, of a known item."""
+    chosen = columns_sql(connection, folder, facts, ordered(facts))
+    query = f"""SELECT {chosen}, {ROW} AS place FROM {parquet_rows(folder)}
+        WHERE hadm_id IS NOT NULL AND valuenum IS NOT NULL AND valueuom IS NOT NULL
+            AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_labs)"""
+    return Cleaned(query, facts["kinds"], ordered(facts))
+
+
+def clean_prescriptions(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Whole doses in the commonest unit of each drug, the first of equally common ones.
+
+    A dose is whole when it is digits and thousands' commas; where the published reader took it for a decimal number it
+    reads `40.0`, which is not.
+    """
+    chosen = columns_sql(connection, folder, facts, ordered(facts))
+    width = facts["table_width"]
+    dose = text_column(connection, parquet_rows(folder), "dose_val_rx", width, "dose")
+    stated = " AND ".join(
+        f"{name} IS NOT NULL" for name in ("starttime", "stoptime", "dose_val_rx", "dose_unit_rx", "route")
+    )
+    whole = "regexp_full_match(replace(dose, ',', ''), '[0-9]+')"
+    query = f"""WITH stated AS (SELECT {chosen}, {dose}, {ROW} AS place FROM {parquet_rows(folder)} WHERE {stated}),
+        whole AS (SELECT * REPLACE (CAST(replace(dose, ',', '') AS BIGINT) AS dose_val_rx) FROM stated WHERE {whole}),
+        units AS (SELECT drug, dose_unit_rx, count(*) AS often, min(place) AS first FROM whole GROUP BY 1, 2),
+        commonest AS (SELECT drug, dose_unit_rx FROM units
+            QUALIFY row_number() OVER (PARTITION BY drug ORDER BY often DESC, first) = 1)
+        SELECT whole.* EXCLUDE (dose) FROM whole JOIN commonest
+            ON whole.drug IS NOT DISTINCT FROM commonest.drug AND whole.dose_unit_rx = commonest.dose_unit_rx"""
+    doses = f"SELECT bool_or(NOT {whole}) FROM (SELECT {dose} FROM {parquet_rows(folder)} WHERE {stated})"
+    dropped = connection.execute(doses).fetchall()[0][0]
+    kinds: dict[str, Kind] = {**facts["kinds"], "dose_val_rx": "decimal" if dropped else "whole"}
+    return Cleaned(query, kinds, ordered(facts))
+
+
+def clean_charted(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Of nine items (staged so), with every column filled."""
+    names = ("subject_id", "hadm_id", "stay_id", "charttime", "itemid", "valuenum", "valueuom")
+    filled = " AND ".join(f"{name} IS NOT NULL" for name in names)
+    chosen = columns_sql(connection, folder, facts, names)
+    kinds: dict[str, Kind] = {
+        **dict.fromkeys(("subject_id", "hadm_id", "stay_id", "itemid"), "whole"),
+        "valuenum": "decimal",
+    }
+    query = f"SELECT {chosen}, {ROW} AS place FROM {parquet_rows(folder)} WHERE {filled}"
+    return Cleaned(query, kinds, names)
+
+
+def clean_fluids(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Fluids in and out, in millilitres, of a known item and stay."""
+    amount = "amount" if "amount" in facts["columns"] else "value"
+    unit = "amountuom" if amount == "amount" else "valueuom"
+    names = ordered(facts, unit)
+    chosen = columns_sql(connection, folder, facts, names)
+    millilitres = text_column(connection, parquet_rows(folder), unit, facts["table_width"], "unit")
+    query = f"""SELECT * EXCLUDE (unit)
+        FROM (SELECT {chosen}, {millilitres}, {ROW} AS place FROM {parquet_rows(folder)})
+        WHERE hadm_id IS NOT NULL AND stay_id IS NOT NULL AND {amount} IS NOT NULL AND unit = {literal(UNIT)}
+            AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_items)"""
+    kinds: dict[str, Kind] = dict(facts["kinds"])
+    if "decimal" in (kinds["itemid"], kinds[amount]):  # permuted as one block of numbers, which has one type
+        kinds |= {"itemid": "decimal", amount: "decimal"}
+    return Cleaned(query, kinds, names)
+
+
+def clean_cultures(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
+    """Every culture; the day where the time is not known."""
+    names = ordered(facts, "chartdate")
+    chosen = columns_sql(connection, folder, facts, tuple(name for name in names if name != "charttime"))
+    time = "coalesce(trim(charttime), trim(chartdate)) AS charttime"
+    query = f"SELECT {chosen}, {time}, {ROW} AS place FROM {parquet_rows(folder)}"
+    return Cleaned(query, facts["kinds"], names)

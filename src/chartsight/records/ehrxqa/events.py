@@ -1,0 +1,165 @@
+"""One table of events: cleaned over the whole source, permuted, cut to the cohort, moved in time.
+
+Only what the cohort needs is ever in memory: the places of all cleaned rows, the rows of its own admissions, and for
+each of these the values that the permutation gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from chartsight.records.ehrxqa.cleaning import Cleaned, EventTable, cleaned_events, with_row_id
+from chartsight.records.ehrxqa.config import EhrxqaConfig
+from chartsight.records.ehrxqa.permutation import permutation
+from chartsight.records.ehrxqa.published_csv import Kind, parse_decimal
+from chartsight.records.ehrxqa.steps import Facts, Steps
+from chartsight.records.ehrxqa.times import parse_times, shift, time_texts
+from chartsight.records.sql import quoted
+
+TABLE = "table.parquet"
+
+
+def build_events(
+    connection: duckdb.DuckDBPyConnection,
+    steps: Steps,
+    event: EventTable,
+    cohort: Mapping[str, Any],
+    config: EhrxqaConfig,
+    folder: Path,
+    memory_limit_gib: float,
+) -> Facts:
+    """Write one table of events to `folder`; how many rows it has.
+
+    Args:
+        connection: With the dictionaries' codes as views.
+        steps: With the staged table.
+        event: Which.
+        cohort: offsets, admissions and stays of the cohort.
+        config: The window.
+        folder: Of the step.
+        memory_limit_gib: Of the permutation.
+
+    Raises:
+        RecordError: A time is none, or the permutation does not fit into memory.
+    """
+    where = steps.facts(event.name)["path"]
+    cleaned = cleaned_events(connection, steps, event.name)
+    offsets = {int(subject): int(minutes) for subject, minutes in cohort["offsets"].items()}
+    until = np.datetime64(config.current_time, "s")
+    since = np.datetime64(f"{config.start_year}-01-01", "s")
+    if event.shifts_first:
+        places = places_until(connection, cleaned, event.time, offsets, until, where)
+    else:
+        places = connection.execute(f"SELECT place FROM ({cleaned.query})").fetchnumpy()["place"]
+    places.sort()
+    table = permuted(connection, event, cleaned, cohort["admissions"], places, memory_limit_gib)
+    times = table[event.time].to_pylist()
+    stays = [cohort["stays"][str(int(hadm))] for hadm in table["hadm_id"].to_pylist()]
+    if event.name == "diagnoses_icd":  # as if all were made when the admission began
+        times = [admitted for admitted, _ in stays]
+    if event.name == "procedures_icd":
+        times = [inside(time, *stay) for time, stay in zip(times, stays, strict=True)]
+    subjects = table["subject_id"].to_pylist()
+    moved = parse_times(times, where, event.time)
+    moved = shift(moved, subjects, offsets, until=until)
+    table = replaced(table, event.time, time_texts(moved))
+    if event.end:
+        ends = parse_times(table[event.end].to_pylist(), where, event.end)
+        table = replaced(table, event.end, time_texts(shift(ends, subjects, offsets, until=until)))
+    kept = np.flatnonzero(~np.isnat(moved) & (moved >= since))
+    table = with_row_id(table.take(pa.array(kept, pa.int64())))
+    pq.write_table(table, folder / TABLE)
+    return {"rows": table.num_rows, "permuted": len(places)}
+
+
+def permuted(
+    connection: duckdb.DuckDBPyConnection,
+    event: EventTable,
+    cleaned: Cleaned,
+    admissions: list[int],
+    places: NDArray[np.int64],
+    memory_limit_gib: float,
+) -> pa.Table:
+    """The cohort's rows with the values that the permutation gives them.
+
+    Args:
+        connection: Any.
+        event: What is permuted.
+        cleaned: The rows.
+        admissions: Of the cohort.
+        places: Of all cleaned rows in the file, sorted: what the permutation counts.
+        memory_limit_gib: Of the permutation.
+    """
+    register(connection, "cohort_admissions", hadm_id=np.array(admissions, np.float64))
+    own = connection.sql(
+        f"""SELECT * FROM ({cleaned.query})
+            WHERE CAST(hadm_id AS DOUBLE) IN (SELECT hadm_id FROM cohort_admissions) ORDER BY place"""
+    ).to_arrow_table()
+    mine = own["place"].to_numpy()
+    nth = np.searchsorted(places, mine)
+    counted = np.minimum(nth, max(len(places) - 1, 0))
+    is_counted = places[counted] == mine if len(places) else np.zeros(len(mine), np.bool_)
+    own, nth = own.take(pa.array(np.flatnonzero(is_counted), pa.int64())), nth[is_counted]
+    sources = places[permutation(len(places), memory_limit_gib)[nth]]
+    register(connection, "taken", nth=np.arange(len(sources)), source=sources)
+    shuffled = ", ".join(f"cleaned.{quoted(name)}" for name in event.shuffled)
+    values = connection.sql(
+        f"SELECT {shuffled} FROM taken JOIN ({cleaned.query}) AS cleaned ON taken.source = cleaned.place ORDER BY nth"
+    ).to_arrow_table()
+    for view in ("cohort_admissions", "taken"):
+        connection.unregister(view)
+    columns = {}
+    for name in cleaned.columns:
+        column = values[name] if name in event.shuffled else own[name]
+        columns[name] = as_numbers(column, cleaned.kinds[name]) if name in cleaned.kinds else column
+    return pa.table(columns)
+
+
+def register(connection: duckdb.DuckDBPyConnection, view: str, **columns: NDArray[Any]) -> None:
+    """A view of columns."""
+    connection.register(view, pa.table(columns))
+
+
+def as_numbers(column: pa.ChunkedArray, kind: Kind) -> pa.Array:
+    """Text as the numbers that the published reader makes of it."""
+    texts = column.to_pylist()
+    if kind == "whole":
+        return pa.array([int(text) for text in texts], pa.int64())
+    known = {text: None if text is None else parse_decimal(str(text).strip()) for text in set(texts)}
+    return pa.array([known[text] for text in texts], pa.float64())
+
+
+def inside(time: str | None, admitted: str, discharged: str) -> str | None:
+    """A procedure's time, or the end of the admission when it lies outside."""
+    return time if time is None or admitted <= time <= discharged else discharged
+
+
+def places_until(
+    connection: duckdb.DuckDBPyConnection,
+    cleaned: Cleaned,
+    time: str,
+    offsets: Mapping[int, int],
+    until: np.datetime64,
+    where: object,
+) -> NDArray[np.int64]:
+    """Places of the rows that do not lie after `until` once they are moved."""
+    table = connection.sql(
+        f"SELECT place, subject_id, {quoted(time)} FROM ({cleaned.query}) ORDER BY place"
+    ).to_arrow_table()
+    subjects = [int(subject) for subject in table["subject_id"].to_pylist()]
+    moved = shift(parse_times(table[time].to_pylist(), where, time), subjects, offsets, until=until)
+    places: NDArray[np.int64] = table["place"].to_numpy()
+    return places[~np.isnat(moved)]
+
+
+def replaced(table: pa.Table, name: str, values: list[str | None]) -> pa.Table:
+    """The table with other text in a column."""
+    return table.set_column(table.column_names.index(name), name, pa.array(values, pa.string()))

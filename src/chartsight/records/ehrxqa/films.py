@@ -1,0 +1,195 @@
+"""Which films EHRXQA asks about: one frontal film a study, its place in the patient's sequence, and plausible boxes.
+
+metadata ─▶ order of studies ─▶ one frontal film a study ─┬─▶ silver: 36 plausible boxes, not a gold patient
+                                                          └─▶ gold: patients whose first film was labelled by hand
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from chartsight.errors import RecordError
+from chartsight.records.ehrxqa.published_csv import parse_decimal
+from chartsight.records.ehrxqa.staging import ROW, parquet_rows, staged_rows
+from chartsight.schema import FRONTAL_VIEWS
+
+BOXES_A_FILM = 36
+DEVIATIONS = 3  # of a box's width from the mean of its kind, beyond which the film is left out
+
+
+@dataclass(frozen=True)
+class FilmRow:
+    """One film of the metadata.
+
+    Args:
+        image_id: dicom_id.
+        view: AP, PA, LATERAL, ...; None where blank.
+        taken: `2180-05-06 21:30:14.531`.
+        order: Of its study among the patient's, from 1.
+    """
+
+    image_id: str
+    subject_id: int
+    study_id: int
+    view: str | None
+    taken: str
+    order: int
+
+
+def read_films(folder: Path, where: object) -> list[FilmRow]:
+    """Every film of the metadata, in the order of the file.
+
+    Raises:
+        RecordError: A date or time is none, or a study belongs to two patients.
+    """
+    rows = staged_rows(folder, ("dicom_id", "subject_id", "study_id", "ViewPosition", "StudyDate", "StudyTime"))
+    taken: list[str] = []
+    for number, (dicom, subject, study, _, date, time) in enumerate(rows, start=1):
+        if dicom is None or subject is None or study is None:
+            raise RecordError("malformed-row", where, f"row {number:,}: an identifier is missing")
+        taken.append(study_time(date, time, where, number))
+    named = [(str(row[0]), int(str(row[1])), int(str(row[2])), row[3]) for row in rows]
+    orders = study_orders(((row[1], row[2], when) for row, when in zip(named, taken, strict=True)), where)
+    return [
+        FilmRow(dicom, subject, study, None if view is None else str(view), when, orders[study])
+        for (dicom, subject, study, view), when in zip(named, taken, strict=True)
+    ]
+
+
+def study_time(date: object, time: object, where: object, row: int) -> str:
+    """`20180506`, `213014.531` → `2018-05-06 21:30:14.531`; times have no leading zeros: `4530.0` is 00:45:30.
+
+    Raises:
+        RecordError: They are no date and time; the row is named.
+    """
+    try:
+        if date is None or time is None:
+            raise ValueError
+        day, clock = str(int(float(str(date)))), f"{parse_decimal(str(time).strip()):010.3f}"
+        text = f"{day[:4]}-{day[4:6]}-{day[6:]} {clock[:2]}:{clock[2:4]}:{clock[4:]}"
+        np.datetime64(text, "ms")
+    except ValueError:
+        raise RecordError("malformed-row", where, f"row {row:,}: StudyDate or StudyTime is none") from None
+    return text
+
+
+def study_orders(films: Iterable[tuple[int, int, str]], where: object) -> dict[int, int]:
+    """study_id → its place in the patient's sequence, by its earliest film.
+
+    Studies of the same millisecond stand by the first six digits of study_id, and share a place when those are equal:
+    the builder writes the number behind the fraction of the second, of which nine digits are read.
+    Source: EHRXQA, `preprocess_cohort.py`.
+
+    Raises:
+        RecordError: A study belongs to two patients.
+    """
+    first: dict[int, tuple[int, str]] = {}
+    for subject, study, taken in films:
+        known = first.get(study)
+        if known is not None and known[0] != subject:
+            raise RecordError("malformed-row", where, f"study {study} belongs to two patients", "one patient")
+        if known is None or taken < known[1]:
+            first[study] = (subject, taken)
+    by_subject: dict[int, list[tuple[str, int]]] = {}
+    for study, (subject, taken) in first.items():
+        by_subject.setdefault(subject, []).append((taken + f"{study:<06d}"[:6], study))
+    orders = {}
+    for studies in by_subject.values():
+        places = {key: place for place, key in enumerate(sorted({key for key, _ in studies}), start=1)}
+        orders.update({study: places[key] for key, study in studies})
+    return orders
+
+
+def one_frontal_a_study(films: Iterable[FilmRow]) -> list[FilmRow]:
+    """The earliest AP or PA film of each study, of those the one with the lowest id; by study_id."""
+    chosen: dict[int, FilmRow] = {}
+    for film in films:
+        known = chosen.get(film.study_id)
+        if film.view in FRONTAL_VIEWS and (
+            known is None or (film.taken, film.image_id) < (known.taken, known.image_id)
+        ):
+            chosen[film.study_id] = film
+    return [chosen[study] for study in sorted(chosen)]
+
+
+def implausible_films(
+    connection: duckdb.DuckDBPyConnection, boxes: Path, films: Sequence[str], where: object
+) -> set[str]:
+    """Those of the films that have boxes, but not all 36, or one far wider or narrower than its kind usually is.
+
+    Means and deviations are over all films that have boxes; a film without any box is not among the implausible.
+    Source: EHRXQA, `preprocess_cohort.py`.
+
+    Raises:
+        RecordError: There are other than 36 kinds of boxes.
+    """
+    rows = f"(SELECT *, split_part(object_id, '_', 1) AS image_id FROM {parquet_rows(boxes)})"
+    kinds = [
+        name
+        for (name,) in connection.execute(f"SELECT bbox_name FROM {rows} GROUP BY 1 ORDER BY min({ROW})").fetchall()
+    ]
+    if len(kinds) != BOXES_A_FILM:
+        raise RecordError("malformed-table", where, f"{len(kinds)} kinds of boxes", f"{BOXES_A_FILM}")
+    incomplete = connection.execute(
+        f"SELECT image_id FROM {rows} GROUP BY 1 HAVING count(DISTINCT bbox_name) <> {BOXES_A_FILM}"
+    ).fetchall()
+    implausible = {image for (image,) in incomplete}
+    asked = set(films) - implausible
+    for kind in kinds:
+        found = connection.execute(
+            f"SELECT image_id, CAST(width AS DOUBLE) AS width FROM {rows} WHERE bbox_name = ? ORDER BY {ROW}", [kind]
+        ).fetchnumpy()
+        widths = np.ma.filled(found["width"], np.nan)
+        known = widths[~np.isnan(widths)]
+        mean = known.sum() / len(known)
+        deviation = np.sqrt(((mean - known) ** 2).sum() / (len(known) - 1)) if len(known) > 1 else np.nan
+        low, high = mean - DEVIATIONS * deviation, mean + DEVIATIONS * deviation
+        outside = (widths < low) | (widths > high)
+        implausible.update(set(found["image_id"][outside]) & asked)
+    return implausible
+
+
+def gold_films(folder: Path) -> dict[str, int]:
+    """image_id → subject_id of the films that were labelled by hand."""
+    rows = staged_rows(folder, ("image_id", "patient_id"))
+    return {str(image).removesuffix(".dcm"): int(str(subject)) for image, subject in rows}
+
+
+def silver_cohort(
+    frontal: Sequence[FilmRow], implausible: set[str], gold: Mapping[str, int], max_study_order: int
+) -> list[FilmRow]:
+    """Films with labels read from reports: plausible boxes, early enough, no gold patient; by patient and order."""
+    gold_subjects = set(gold.values())
+    kept = [
+        film
+        for film in frontal
+        if film.image_id not in implausible and film.order <= max_study_order and film.subject_id not in gold_subjects
+    ]
+    return sorted(kept, key=lambda film: (film.subject_id, film.order))
+
+
+def gold_cohort(
+    films: Sequence[FilmRow], frontal: Sequence[FilmRow], gold: Mapping[str, int], max_study_order: int, where: object
+) -> list[FilmRow]:
+    """Films of the gold patients: the hand-labelled ones as their first, and one a later study; by patient and order.
+
+    Raises:
+        RecordError: A gold patient's first study has no hand-labelled film.
+    """
+    gold_subjects = set(gold.values())
+    mine = [film for film in frontal if film.order <= max_study_order and film.subject_id in gold_subjects]
+    first = [film for film in films if film.image_id in gold]
+    if len(first) != len(gold) or sum(film.order == 1 for film in mine) != len(first):
+        raise RecordError(
+            "contradictory-sources", where,
+            f"{len(gold)} hand-labelled films, {len(first)} of them in the metadata, for "
+            f"{sum(film.order == 1 for film in mine)} first studies",
+            "one film for the first study of each gold patient",
+        )  # fmt: skip
+    kept = [*(film for film in mine if film.order != 1), *first]
+    return sorted(kept, key=lambda film: (film.subject_id, film.order))

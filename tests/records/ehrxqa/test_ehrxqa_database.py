@@ -1,0 +1,222 @@
+"""The database as a whole: its layout, what the cleaning promises, the manifest, and one line on bad input."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chartsight.errors import OutputError, RecordError
+from chartsight.records.ehrxqa import EhrxqaSources, build_ehrxqa, database_digest
+from chartsight.records.ehrxqa.config import EhrxqaSplit
+from chartsight.records.ehrxqa.database import EHRXQA_TABLES
+from chartsight.records.ehrxqa.files import check_release
+from chartsight.records.ehrxqa.films import study_orders
+from chartsight.records.ehrxqa.steps import work_folder
+from tests.records.ehrxqa.conftest import small, sources_of
+
+Database = Callable[[str, EhrxqaSplit], Path]
+BOTH: tuple[EhrxqaSplit, ...] = ("train", "test")
+
+
+def rows_of(database: Path, query: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(database) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("split", BOTH)
+def test_the_layout_is_the_published_one(databases: Database, split: EhrxqaSplit) -> None:
+    path = databases("rough", split)
+    named = [name for (name,) in rows_of(path, "SELECT name FROM sqlite_master")]
+    assert named == [name.upper() for name in EHRXQA_TABLES]  # 19 tables; no index, no key
+    columns = [name for _, name, *_ in rows_of(path, "PRAGMA table_info(tb_cxr_plus)")]
+    assert columns == [
+        "row_id", "subject_id", "hadm_id", "study_id", "image_id", "viewposition", "studydatetime", "studyorder",
+        "object", "relation", "attribute", "category", "ct_ratio", "mt_ratio",
+    ]  # fmt: skip
+    for name in EHRXQA_TABLES:
+        rows = [row for (row,) in rows_of(path, f"SELECT row_id FROM {name} ORDER BY rowid")]
+        assert rows == list(range(len(rows))), name
+
+
+@pytest.mark.parametrize("split", BOTH)
+def test_nothing_leaves_the_window_or_the_cohort(databases: Database, split: EhrxqaSplit) -> None:
+    path = databases("rough", split)
+    subjects = {row[0] for row in rows_of(path, "SELECT subject_id FROM patients")}
+    admissions = {row[0] for row in rows_of(path, "SELECT hadm_id FROM admissions")}
+    assert 0 < len(subjects) <= 6
+    for name in ("diagnoses_icd", "procedures_icd", "labevents", "prescriptions", "microbiologyevents", "cost"):
+        time = {"prescriptions": "starttime", "cost": "chargetime"}.get(name, "charttime")
+        found = rows_of(path, f"SELECT subject_id, hadm_id, {time} FROM {name}")
+        assert found or name != "labevents"
+        for subject, hadm, when in found:
+            assert subject in subjects and hadm in admissions
+            assert "2100-01-01 00:00:00" <= str(when) <= "2105-12-31 23:59:00"
+    assert rows_of(path, "SELECT count(*) FROM admissions WHERE age <= 10 OR age >= 90") == [(0,)]
+    texts = rows_of(path, "SELECT DISTINCT valueuom FROM labevents WHERE valueuom IS NOT NULL")
+    assert all(str(text) == str(text).lower().strip() for (text,) in texts)
+
+
+def test_every_event_has_a_cost(databases: Database) -> None:
+    path = databases("rough", "train")
+    for name in ("diagnoses_icd", "labevents", "procedures_icd", "prescriptions"):
+        events = rows_of(path, f"SELECT row_id, subject_id FROM {name}")
+        costs = rows_of(path, f"SELECT event_id, subject_id FROM cost WHERE event_type = '{name}'")
+        assert sorted(events) == sorted(costs)
+    one = "SELECT count(DISTINCT cost.cost) FROM cost JOIN labevents ON cost.event_id = labevents.row_id "
+    assert all(n == (1,) for n in rows_of(path, one + "WHERE event_type = 'labevents' GROUP BY itemid"))
+
+
+def test_values_are_permuted_over_the_whole_table(drawn: Path, databases: Database) -> None:
+    with gzip.open(drawn / "mimic-iv/hosp/diagnoses_icd.csv.gz", "rt", newline="") as file:
+        source = [(int(row["hadm_id"]), row["icd_code"].lower()) for row in csv.DictReader(file)]
+    rows = rows_of(databases("drawn", "train"), "SELECT hadm_id, icd_code FROM diagnoses_icd")
+    own = {hadm for hadm, _ in rows}
+    assert {code for _, code in rows} <= {code for _, code in source}
+    per_stay = {hadm: sum(each == hadm for each, _ in rows) for hadm in own}
+    assert all(sum(each == hadm for each, _ in source) >= count for hadm, count in per_stay.items())
+    assert sum(row in set(source) for row in rows) < len(rows) / 2  # codes belong to no patient
+
+
+def test_same_input_same_digest(drawn: Path, databases: Database, tmp_path: Path) -> None:
+    run = build_ehrxqa(tmp_path / "again.sqlite", sources_of(drawn), small("test"), quiet=True, memory_limit_gib=1)
+    digest = database_digest(tmp_path / "again.sqlite")
+    assert digest == database_digest(databases("drawn", "test")) and len(digest) == 19
+    assert digest != database_digest(databases("rough", "test"))
+    assert run.pairing == "ehrxqa-shuffled" and run.terms == "synthetic"
+    manifest = json.loads((tmp_path / "again.sqlite.run.json").read_text("utf-8"))
+    assert manifest["verb"] == "records build-ehrxqa" and manifest["pairing"] == "ehrxqa-shuffled"
+    assert manifest["outputs"][0]["digest"] == digest
+    assert all(each["sha256"] for each in manifest["inputs"]) and len(manifest["inputs"]) == 21
+    assert not work_folder(tmp_path / "again.sqlite").exists()
+
+
+def test_scene_graphs_serve_for_their_tables(drawn: Path, sources: Path, databases: Database, tmp_path: Path) -> None:
+    silver = sources / "chest-imagenome" / "silver_dataset"
+    shutil.rmtree(silver / "scene_tabular")
+    shutil.copytree(drawn / "chest-imagenome/silver_dataset/scene_graph", silver / "scene_graph")
+    build_ehrxqa(tmp_path / "graphs.sqlite", sources_of(sources), small("train"), quiet=True)
+    assert database_digest(tmp_path / "graphs.sqlite") == database_digest(databases("drawn", "train"))
+    shutil.make_archive(str(silver / "scene_graph"), "zip", silver, "scene_graph")
+    shutil.rmtree(silver / "scene_graph")
+    build_ehrxqa(tmp_path / "zip.sqlite", sources_of(sources), small("train"), quiet=True)
+    assert database_digest(tmp_path / "zip.sqlite") == database_digest(databases("drawn", "train"))
+
+
+def test_files_may_be_unpacked(sources: Path, databases: Database, tmp_path: Path) -> None:
+    for packed in sorted(sources.rglob("*.csv.gz")):
+        packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+    build_ehrxqa(tmp_path / "plain.sqlite", sources_of(sources), small("test"), quiet=True)
+    assert database_digest(tmp_path / "plain.sqlite") == database_digest(databases("drawn", "test"))
+
+
+def test_studies_of_one_millisecond_stand_by_six_digits() -> None:
+    when, later = "2180-05-06 21:30:14.531", "2180-05-06 21:30:14.532"
+    films = [(7, 50414267, later), (7, 50414268, when), (7, 50414299, when), (7, 50499999, when), (8, 50000001, when)]
+    assert study_orders(films, "file") == {50414268: 1, 50414299: 1, 50499999: 2, 50414267: 3, 50000001: 1}
+
+
+# ---------------------------------------------------------------------------------------------------------- bad input
+
+
+def refuse(sources: EhrxqaSources, out: Path, **changes: object) -> str:
+    with pytest.raises((RecordError, OutputError)) as error:
+        build_ehrxqa(out, sources, small("test", **changes), quiet=True)
+    assert not out.exists() and "\n" not in str(error.value)
+    return str(error.value)
+
+
+def spoil(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    path.write_bytes(gzip.compress("".join(change(lines)).encode()))
+
+
+def test_all_missing_files_are_named_with_their_origin(sources: Path, tmp_path: Path) -> None:
+    (sources / "mimic-iv/hosp/labevents.csv.gz").unlink()
+    (sources / "mimic-iv/icu/d_items.csv.gz").unlink()
+    (sources / "chest-imagenome/semantics/label_to_UMLS_mapping.json").unlink()
+    line = refuse(sources_of(sources), tmp_path / "out.sqlite")
+    for part in ("3 files are missing", "hosp/labevents.csv.gz", "icu/d_items.csv.gz", "label_to_UMLS_mapping.json",
+                 "physionet.org/content/mimiciv/2.2", "physionet.org/content/chest-imagenome/1.0.0"):  # fmt: skip
+        assert part in line
+
+
+def test_a_missing_folder_is_named(sources: Path, tmp_path: Path) -> None:
+    line = refuse(replace(sources_of(sources), mimic_cxr_jpg=tmp_path / "none"), tmp_path / "out.sqlite")
+    assert "no such folder" in line and "mimic-cxr-jpg/2.0.0" in line
+
+
+def test_a_missing_column_is_named(sources: Path, tmp_path: Path) -> None:
+    spoil(sources / "mimic-iv/hosp/transfers.csv.gz", lambda lines: [lines[0].replace("intime", "in"), *lines[1:]])
+    assert "transfers.csv.gz: has no column intime" in refuse(sources_of(sources), tmp_path / "out.sqlite")
+
+
+def test_a_row_of_too_few_values_is_named_without_them(sources: Path, tmp_path: Path) -> None:
+    spoil(sources / "mimic-iv/hosp/labevents.csv.gz", lambda lines: [*lines[:5], "17,secret\n", *lines[5:]])
+    line = refuse(sources_of(sources), tmp_path / "out.sqlite")
+    assert "labevents.csv.gz: line 6 is no row" in line and "secret" not in line
+
+
+def test_a_word_for_a_number_is_named_without_it(sources: Path, tmp_path: Path) -> None:
+    def change(lines: list[str]) -> list[str]:
+        cells = lines[3].split(",")
+        cells[1] = "secret"  # subject_id
+        return [*lines[:3], ",".join(cells), *lines[4:]]
+
+    spoil(sources / "mimic-iv/hosp/labevents.csv.gz", change)
+    line = refuse(sources_of(sources), tmp_path / "out.sqlite")
+    assert "labevents.csv.gz: row 3: subject_id is no number" in line and "secret" not in line
+
+
+def test_a_file_that_is_cut_short_is_named(sources: Path, tmp_path: Path) -> None:
+    path = sources / "mimic-iv/icu/chartevents.csv.gz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert "chartevents.csv.gz: is cut short or damaged" in refuse(sources_of(sources), tmp_path / "out.sqlite")
+
+
+def test_a_time_that_is_none_is_refused(sources: Path, tmp_path: Path) -> None:
+    path = sources / "mimic-iv/hosp/admissions.csv.gz"
+    spoil(
+        path,
+        lambda lines: [lines[0], *(line.replace("2", "x", 5) if n == 2 else line for n, line in enumerate(lines[1:]))],
+    )
+    assert "admissions.csv.gz: row 3" in refuse(sources_of(sources), tmp_path / "out.sqlite")
+
+
+def test_another_release_is_refused(sources: Path, tmp_path: Path) -> None:
+    (sources / "run.json").unlink()  # no longer synthetic
+    assert "20 patients" in refuse(sources_of(sources), tmp_path / "out.sqlite")
+    with pytest.raises(RecordError, match=r"364,627 patients, as MIMIC-IV 3\.0 or 3\.1"):
+        check_release(sources / "mimic-iv/hosp/patients.csv.gz", 364_627, any_version=False)
+    check_release(sources / "mimic-iv/hosp/patients.csv.gz", 299_712, any_version=False)
+    run = build_ehrxqa(tmp_path / "any.sqlite", sources_of(sources), small("test", any_version=True), quiet=True)
+    assert run.terms == "credentialed"
+
+
+def test_too_few_patients_to_stay(sources: Path, tmp_path: Path) -> None:
+    assert "pass a smaller --staying" in refuse(sources_of(sources), tmp_path / "out.sqlite", staying=100)
+
+
+def test_an_older_database_stays(drawn: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.sqlite"
+    out.write_text("older")
+    with pytest.raises(OutputError, match="exists already"):
+        build_ehrxqa(out, sources_of(drawn), small("test"), quiet=True)
+    assert out.read_text() == "older"
+
+
+def test_bad_sizes_are_refused(drawn: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="patients: 0; expected 1 or more"):
+        small("test", patients=0)
+    with pytest.raises(RecordError, match="valid_share: 1; expected between 0 and 1"):
+        small("train", valid_share=1.0)
+    with pytest.raises(RecordError, match=r"memory_limit: 0\.1 GiB; expected 0\.5 or more"):
+        build_ehrxqa(tmp_path / "out.sqlite", sources_of(drawn), small("test"), quiet=True, memory_limit_gib=0.1)
