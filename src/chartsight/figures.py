@@ -1,4 +1,4 @@
-"""Figures that a benchmark has measured: on the terminal, as JSON, and in a section of a page that programs rewrite.
+"""Figures that were measured: on the terminal, as JSON, as SVG, and in a section of a page that programs rewrite.
 
 <!-- first-light -->
 whatever stood here is replaced; everything outside the two markers stays
@@ -7,7 +7,9 @@ whatever stood here is replaced; everything outside the two markers stays
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -134,3 +136,31 @@ def show_figures(figures: Sequence[Figure], *, as_json: bool, more: Mapping[str,
     for each in figures:
         table.add_row(each.what, each.shown, each.note)
     Console().print(table)
+
+
+def render_svg(figure: Any, label: str, variables: Mapping[str, str]) -> str:
+    """A matplotlib figure as an SVG element for a page: themed, labelled, without a fixed size, without the time.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+        label: What it shows, for who cannot see it; no two figures of a page have the same.
+        variables: Stand-in colour → the page's CSS variable that it becomes.
+    """
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chartsight"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\s+xmlns(:xlink)?="[^"]*"', "", svg)
+    svg = re.sub(r'xlink:href="#', 'href="#', svg)
+    svg = re.sub(r'<svg width="[^"]*" height="[^"]*"', f'<svg role="img" aria-label="{label}"', svg, count=1)
+    svg = re.sub(r"(font: [\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", svg)
+    # Ids are drawn from the figure alone: two figures on one page must not share them.
+    mark = re.sub(r"\W+", "-", label.lower())
+    svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{mark}-", svg)
+    for colour, variable in variables.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg.strip()

@@ -6,14 +6,13 @@ Text stays text. Same numbers, same bytes.
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from chartsight.comparison.analysis import Analysis, Curve, GroupResult
 from chartsight.comparison.recipe import Role
+from chartsight.figures import render_svg
 
 INK, MUTED, LINE = "#010203", "#040506", "#070809"
 # Okabe and Ito's colours keep apart for colour-blind readers; a marker of its own says the same without colour.
@@ -49,7 +48,7 @@ def plot_overview(analysis: Analysis) -> str:
     axes.set_yticks([-row for row in range(len(analysis.models))], [result.model.title for result in analysis.models])
     axes.set_ylim(-len(analysis.models) + 0.35, 0.5)
     axes.set_xlabel("accuracy, %   (filled: the film · hollow: another patient's film · ×: blank film · dotted: prior)")
-    return _svg(figure, "Accuracy of each model under each condition")
+    return render_svg(figure, "Accuracy of each model under each condition", CSS_VARIABLES)
 
 
 def plot_differences(analysis: Analysis) -> str:
@@ -72,7 +71,7 @@ def plot_differences(analysis: Analysis) -> str:
     axes.set_yticks([-row for row in range(len(rows))], [label for label, _, _ in rows])
     axes.set_ylim(-len(rows) + 0.4, 0.6)
     axes.set_xlabel("difference in accuracy, points   (filled: the interval excludes 0)")
-    return _svg(figure, "Paired differences in accuracy")
+    return render_svg(figure, "Paired differences in accuracy", CSS_VARIABLES)
 
 
 def plot_groups(analysis: Analysis, groups: Sequence[GroupResult]) -> str:
@@ -95,7 +94,7 @@ def plot_groups(analysis: Analysis, groups: Sequence[GroupResult]) -> str:
     axes.set_yticks([-row for row in range(len(groups))], [f"{group.name}  (n={group.n:,})" for group in groups])
     axes.set_ylim(-len(groups) + 0.5, 0.5)
     axes.set_xlabel("accuracy, %   (dotted: the template's majority answer in training)")
-    return _svg(figure, "Accuracy by group of questions")
+    return render_svg(figure, "Accuracy by group of questions", CSS_VARIABLES)
 
 
 def plot_curves(analysis: Analysis, curves: Sequence[Curve]) -> str:
@@ -131,7 +130,7 @@ def plot_curves(analysis: Analysis, curves: Sequence[Curve]) -> str:
         panel.set_ylabel(name)
         if panel.lines:
             panel.legend(frameon=False, labelcolor=INK, fontsize=9)
-    return _svg(figure, "Training curves")
+    return render_svg(figure, "Training curves", CSS_VARIABLES)
 
 
 def _title(analysis: Analysis, name: str) -> str:
@@ -182,22 +181,3 @@ def _interval(axes: Any, interval: Any, y: float, colour: str, marker: str, *, f
 def _prior_line(axes: Any, analysis: Analysis) -> None:
     if analysis.prior_accuracy is not None:
         axes.axvline(100 * analysis.prior_accuracy.estimate, color=INK, linewidth=1.4, linestyle=(0, (1, 2)))
-
-
-def _svg(figure: Any, label: str) -> str:
-    """The figure as an SVG element: themed, labelled, without a fixed size, without the time."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chartsight"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s+xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'xlink:href="#', 'href="#', svg)
-    svg = re.sub(r'<svg width="[^"]*" height="[^"]*"', f'<svg role="img" aria-label="{label}"', svg, count=1)
-    svg = re.sub(r"(font: [\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", svg)
-    for colour, variable in CSS_VARIABLES.items():
-        svg = svg.replace(colour, f"var({variable})")
-    return svg.strip()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from chartsight.figures import render_svg
 
 # Stand-in colours that become the page's variables afterwards.
 TEXT, SOFT, LINE, ACCENT, WARN = "#010203", "#040506", "#070809", "#0a0001", "#0a0002"
@@ -52,7 +52,7 @@ def plot_templates(templates: Sequence[Mapping[str, Any]]) -> str | None:
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_xlabel("entropy of a template's answers, bits")
     axes.set_ylabel("its commonest answer is right on test, %")
-    return _svg(figure, "Entropy and prior of every template")
+    return render_svg(figure, "Entropy and prior of every template", VARIABLES)
 
 
 def _bars(bars: Sequence[tuple[str, float]], label: str, title: str, limit: float | None = None) -> str:
@@ -67,7 +67,7 @@ def _bars(bars: Sequence[tuple[str, float]], label: str, title: str, limit: floa
     axes.set_xlim(0, limit or max(1.0, 1.12 * max(value for _, value in bars)))
     axes.grid(axis="x", color=LINE, linewidth=0.8)
     axes.set_xlabel(label)
-    return _svg(figure, title)
+    return render_svg(figure, title, VARIABLES)
 
 
 def _plain(name: str) -> str:
@@ -88,24 +88,3 @@ def _figure(height: float) -> tuple[Any, Any]:
         spine.set_visible(side == "bottom")
         spine.set_color(SOFT)
     return figure, axes
-
-
-def _svg(figure: Any, label: str) -> str:
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chartsight"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s+xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'xlink:href="#', 'href="#', svg)
-    svg = re.sub(r'<svg width="[^"]*" height="[^"]*"', f'<svg role="img" aria-label="{label}"', svg, count=1)
-    svg = re.sub(r"(font: [\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", svg)
-    # Ids are drawn from the figure alone: two figures on one page must not share them.
-    mark = re.sub(r"\W+", "-", label.lower())
-    svg = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{mark}-", svg)
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, f"var({variable})")
-    return svg.strip()
