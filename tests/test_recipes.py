@@ -18,7 +18,7 @@ from chartsight.errors import RecipeError
 from chartsight.hospital.recipe import HospitalRecipe
 from chartsight.recipes import Recipe, read_keys, read_recipe
 from chartsight.starters.recipe import LessonsRecipe
-from chartsight.training.recipe import AnswerRecipe, TowerRecipe
+from chartsight.training.recipe import AnswerRecipe, TowerRecipe, WordsRecipe
 
 ROOT = Path(__file__).parents[1]
 
@@ -177,7 +177,7 @@ def kind_of(path: Path) -> type[Recipe]:
     stored = read_keys(path)
     if "models" in stored:
         return CompareRecipe
-    kinds: dict[str, type[Recipe]] = {"tower": TowerRecipe, "lessons": LessonsRecipe}
+    kinds: dict[str, type[Recipe]] = {"tower": TowerRecipe, "words": WordsRecipe, "lessons": LessonsRecipe}
     return kinds.get(stored.get("kind", ""), AnswerRecipe)
 
 

@@ -230,7 +230,7 @@ def test_a_manifest_says_what_happened(tmp_path: Path) -> None:
     assert manifest is not None
     assert manifest.keys() == {
         "schema_version", "run_id", "verb", "argv", "config", "inputs", "outputs", "versions", "git", "machine", "seed",
-        "started", "finished", "status", "terms", "pairing", "counts", "dropped_rows", "parent_runs",
+        "started", "finished", "status", "terms", "pairing", "counts", "dropped_rows", "faults", "parent_runs",
     }  # fmt: skip
     assert manifest["schema_version"] == SCHEMA_VERSION
     assert (manifest["verb"], manifest["seed"], manifest["status"]) == ("questions build", 3, "done")

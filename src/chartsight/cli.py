@@ -443,14 +443,19 @@ def train(
 ) -> None:
     """Teach a model: questions about films (kind: answers), or a vision tower its labels (kind: tower)."""
     from chartsight.recipes import read_keys, read_recipe
-    from chartsight.training.recipe import AnswerRecipe, TowerRecipe
+    from chartsight.training.recipe import AnswerRecipe, TowerRecipe, WordsRecipe
 
     changes = settings(override)
-    if read_keys(recipe).get("kind") == "tower":
+    kind = read_keys(recipe).get("kind")
+    if kind in ("tower", "words") and resume:
+        raise ChartsightError("bad-option", "--resume", f"a lesson of kind {kind} starts anew", "without it", "--force")
+    if kind == "words":
+        from chartsight.training.words import align_words
+
+        run = align_words(read_recipe(WordsRecipe, recipe, changes), out, force=force)
+    elif kind == "tower":
         from chartsight.training.tower import train_tower
 
-        if resume:
-            raise ChartsightError("bad-option", "--resume", "a tower's lesson starts anew", "without it", "--force")
         run = train_tower(read_recipe(TowerRecipe, recipe, changes), out, force=force, quiet=quiet)
     else:
         from chartsight.training.run import train_answers

@@ -79,7 +79,7 @@ def test_a_suspicion_is_minus_one_in_chexpert_and_nothing_in_imagenome(patients:
             if {each.outcome for each in report.seen if each.finding.attribute in fluid} != {"suspected"}:
                 continue
             labels = study_labels(a for sentence in report.sentences for a in sentence.assertions)
-            rows = list(attribute_rows(Reading(patient, study, report, report)))
+            rows = list(attribute_rows(study, report))
             assert labels["Pleural Effusion"] == -1.0 and "-1.0" in label_row(Reading(patient, study, report, report))
             assert not any(row[-1] == "pleural effusion" for row in rows)
             found += 1

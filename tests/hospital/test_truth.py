@@ -35,7 +35,7 @@ def true_of(reading: Reading) -> set[tuple[str, str]]:
 
 def said_in_graph(reading: Reading) -> Iterator[tuple[str, tuple[str, str]]]:
     """`yes` or `no`, and (attribute, object), of every row that Chest ImaGenome's table would have."""
-    for row in attribute_rows(reading):
+    for row in attribute_rows(reading.study, reading.labelled):
         name, context, category, attribute = str(row[6]), str(row[8]), row[9], str(row[10])
         if category != "nlp":
             yield context, (attribute, name)
