@@ -51,7 +51,7 @@ ehrxqa-parity: $(STAMP)
 	@test -n "$(BUILDER)" -a -n "$(BUILDER_PYTHON)" || { echo "say BUILDER=DIR (a clone of github.com/baeseongsu/ehrxqa) and BUILDER_PYTHON=FILE" >&2; exit 2; }
 	@PYTHONPATH=. $(BIN)/python benchmarks/ehrxqa_parity.py $(BUILDER) --python $(BUILDER_PYTHON) $(PARITY_FLAGS)
 
-## make the shipped starters again, from nothing (about an hour)
+## make the shipped starters again, from nothing (about two hours)
 starters: $(STAMP)
 	@$(BIN)/python -m chartsight.starters.build runs/starters
 

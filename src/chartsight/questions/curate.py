@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -438,8 +438,7 @@ def _named_pair(question: Question, pair: Iterable[Question]) -> Question:
 def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """What each rule found, for the terminal."""
     lines = [f"{'rule':<14}{'action':<8}" + "".join(f"{split:>9}" for split in SPLITS) + "  why"]
-    number: Callable[[Any], str] = lambda value: f"{value:>9,}"  # noqa: E731
     for row in rows:
-        counts = "".join(number(row[split]) for split in SPLITS)
+        counts = "".join(f"{row[split]:>9,}" for split in SPLITS)
         lines.append(f"{row['rule']:<14}{row['action']:<8}{counts}  {row['meaning']}")
     return "\n".join(lines)

@@ -4,11 +4,12 @@ In LLaVA-Med's order, first on drawn scenes (`starter`), then on films of anothe
 
     tower         the vision tower learns many labels a film
     language      the language model learns the sentences, without films (reports, too, before it reads films of chests)
-    alignment     only the projector learns, from captions
+    alignment     only the projector learns, from captions; for films it begins with the words of what the tower finds
+    reading       projector and language model learn to tell what is there, in few words (films)
     instruction   projector and language model learn to answer
 
 Each lesson is one recipe in recipes/starters/ and is skipped when its result is there: a killed run goes on. It takes
-about an hour on two cores; the result is copied to src/chartsight/models/ in bfloat16.
+about two hours on two cores; the result is copied to src/chartsight/models/ in bfloat16.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ class Budget:
         sample_patients: Of the hospital whose words the tokenizers see.
         epochs: Of the tower.
         language_steps: On reports and questions without films.
-        reading_steps: Of projector and language model, on what is there; 0 leaves the lesson out. Some 400 steps pass
-            before anything is read at all, whatever the size.
+        reading_steps: Of projector and language model, on what is there; 0 leaves the lesson out. Some hundred steps
+            pass before anything is read at all.
         instruction_steps: Of both, on instructions; 0 leaves the lesson out.
         questions: Answered at the end of these two.
     """

@@ -109,7 +109,8 @@ def distinct_words(embeddings: Tensor, is_quiet: Tensor) -> Tensor:
         if kind.sum() > 1:
             centred[kind] -= embeddings[kind].mean(0)
     left, _, right = torch.linalg.svd(nn.functional.normalize(centred, dim=1), full_matrices=False)
-    return left @ right  # type: ignore[no-any-return]
+    directions: Tensor = left @ right
+    return directions
 
 
 def centre_words(vlm: Vlm) -> None:
