@@ -261,6 +261,12 @@ WHOLE_FILM = "whole film"  # the object of a label that names no place
 
 LABEL_STATES = ("present", "absent", "uncertain")
 
+# What the published questions call normal: vital sign → from, to, in the unit of its item (EHRSQL-2024, EHRXQA).
+VITAL_RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (35.5, 38.1), "sao2": (95.0, 100.0), "heart_rate": (60.0, 100.0), "respiration": (12.0, 18.0),
+    "systolic_bp": (90.0, 120.0), "diastolic_bp": (60.0, 90.0), "mean_bp": (60.0, 110.0),
+}  # fmt: skip
+
 # How other data sets name the same findings; None means "no finding", a statement about the whole film.
 FINDING_SYNONYMS: Mapping[str, str | None] = {
     "no finding": None, "normal": None, "healthy": None,
