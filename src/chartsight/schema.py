@@ -305,6 +305,10 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 AnswerType = Literal["boolean", "choice", "set", "count", "number", "date", "text"]
 ANSWER_TYPES: tuple[AnswerType, ...] = ("boolean", "choice", "set", "count", "number", "date", "text")
+QuestionKind = Literal[
+    "image/one", "image/two", "image/many", "image/group", "table/none", "table/single", "table/group",
+    "image+table/single", "image+table/group",
+]  # fmt: skip
 Condition = Literal["full", "blank", "shuffled", "swap", "question_only", "scrambled", "paraphrase"]
 CONDITIONS: tuple[Condition, ...] = ("full", "blank", "shuffled", "swap", "question_only", "scrambled", "paraphrase")
 Outcome = Literal["answered", "unparsed", "refused", "abstained", "failed"]
