@@ -162,7 +162,7 @@ class Families:
             earlier, later = place["target"].split(",")
             return self.render_window(value, earlier.strip(), later.strip()) or "\0"
         if kind in self.looks:
-            return f'"{self.render_look(kind, value)}"'
+            return _literal(value) if place["field"] == "words" else f'"{self.render_look(kind, value)}"'
         if kind in self.choices:
             if value not in self.choices[kind]:
                 raise QuestionError("bad-slot", template.id, f"a {slot} that is none", ", ".join(self.choices[kind]))
@@ -298,9 +298,7 @@ def _build(shared: Mapping[str, Any], files: Sequence[tuple[Any, str]]) -> Famil
     if repeated := sorted({each for each in ids if ids.count(each) > 1}):
         raise QuestionError("bad-templates", repeated[0], "stands there twice", "each template once")
     version = max(int(declared["version"]) for declared in (shared, *(each for each, _ in files)))
-    return Families(
-        version, tuple(templates), choices, _periods(shared["periods"]), _periods(shared["windows"]), looks
-    )
+    return Families(version, tuple(templates), choices, _periods(shared["periods"]), _periods(shared["windows"]), looks)
 
 
 def _periods(declared: Sequence[Mapping[str, str]]) -> tuple[Period, ...]:
