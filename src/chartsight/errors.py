@@ -6,6 +6,8 @@ text) never stand in a message; identifiers of rows and files may.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ChartsightError(Exception):
     """A mistake that the caller can mend.
@@ -36,7 +38,7 @@ class ChartsightError(Exception):
             line += f" ({self.hint})"
         return " ".join(line.split())
 
-    def as_dict(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, Any]:
         """The five facts, for ``--json``."""
         return {
             "code": self.code,
@@ -64,7 +66,35 @@ class QuestionError(ChartsightError):
 
 
 class QueryError(ChartsightError):
-    """A query that cannot be run, or does more than read."""
+    """A query that cannot be run, or does more than read.
+
+    Args:
+        code: As of every error.
+        where: `query` of most; `at` says better where.
+        found: What stands there, without patient values.
+        expected: What should stand there.
+        hint: A suggestion, such as the nearest known name.
+        line: Of the query, from 1; None when the error is about the whole query or its run.
+        column: Of that line, from 1.
+        fragment: The words of the query that are meant.
+    """
+
+    def __init__(
+        self, code: str, where: object, found: str, expected: str = "", hint: str = "", *, line: int | None = None,
+        column: int | None = None, fragment: str = "",
+    ) -> None:  # fmt: skip
+        self.line, self.column, self.fragment = line, column, fragment
+        place = "" if line is None else f", line {line}" + ("" if column is None else f", column {column}")
+        super().__init__(code, f"{where}{place}", found, expected, hint)
+
+    @property
+    def suggestion(self) -> str:
+        """What the query may have meant; the hint under its other name."""
+        return self.hint
+
+    def as_dict(self) -> dict[str, Any]:
+        """The five facts, and the place in the query."""
+        return {**super().as_dict(), "line": self.line, "column": self.column, "fragment": self.fragment}
 
 
 class RecipeError(ChartsightError):

@@ -202,6 +202,13 @@ RECORD_TABLES = (
 
 TABLES: Mapping[str, Table] = {each.name: each for each in MIMIC_TABLES + RECORD_TABLES}
 
+# Where a record stands in a PostgreSQL database, and who may read it there.
+POSTGRES_SCHEMA = "chartsight"
+POSTGRES_READER = "chartsight_reader"
+# What describes files and sources rather than patients: no question is about it.
+HIDDEN_TABLES = frozenset({"film_roots", "subject_keys", "record_info", "record_manifest"})
+HIDDEN_COLUMNS: Mapping[str, frozenset[str]] = {"films": frozenset({"path", "root_id"})}
+
 # ----------------------------------------------------------------------------------------------- files of MIMIC-CXR-JPG
 
 CXR_METADATA_HEADER = (
@@ -443,9 +450,33 @@ class Predictor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much one query may take; what goes beyond is stopped with an error, never cut off in silence.
+
+    Args:
+        seconds: Of the clock.
+        rows: Of the answer.
+        memory_mb: Of the process that runs it; where a server runs it, of the process that fetches its rows.
+    """
+
+    seconds: float = 30.0
+    rows: int = 1_000_000
+    memory_mb: int = 2048
+
+
 class Engine(Protocol):
     """Runs SQL on a record: DuckDB, SQLite, PostgreSQL."""
 
-    def run_sql(self, sql: str, parameters: Mapping[str, Any], limits: Mapping[str, float]) -> pa.Table:
-        """The rows, as Arrow."""
+    def run_sql(
+        self, sql: str, parameters: Mapping[str, Any], limits: Limits, tables: Mapping[str, pa.Table]
+    ) -> pa.Table:
+        """The rows, as Arrow, in the values that SQLite would give.
+
+        Args:
+            sql: One SELECT in the engine's own dialect.
+            parameters: Of `:name` (SQLite), `$name` (DuckDB), `%(name)s` (PostgreSQL).
+            limits: Of this query.
+            tables: Temporary relations by name, such as the answers of looks; gone after the query.
+        """
         ...
