@@ -21,7 +21,7 @@ from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlglot.parsers.sqlite import SQLiteParser
 
 from chartsight.errors import QueryError
-from chartsight.neuralsql.rewrites import PREPARING
+from chartsight.neuralsql.rewrites import PREPARING, STABLE, TRANSLATING
 from chartsight.neuralsql.rewrites.base import EngineName, Settings
 from chartsight.neuralsql.rewrites.vqa_texts import read_vqa_texts
 from chartsight.neuralsql.spelling import SPELLING
@@ -104,13 +104,21 @@ def prepare(text: str, settings: Settings, where: str = "query") -> exp.Query:
 
 
 def write(tree: exp.Query, engine: EngineName, settings: Settings) -> str:
-    """A prepared query as SQL of an engine.
+    """A prepared query as SQL of an engine; the tree stays as it is.
 
     Raises:
-        QueryError: Published mode on another engine than SQLite.
+        QueryError: Published mode on another engine than SQLite; in stable mode a name that is not in
+            `settings.tables`, or a function, modifier or mixture of kinds that no engine answers alike.
     """
     if settings.mode == "published":
         if engine != "sqlite":
             raise QueryError("published-mode", engine, "is asked for published answers", "SQLite, which gave them")
         return cast(str, tree.sql(dialect=NeuralSql))
-    return cast(str, tree.sql(dialect=NeuralSql if engine == "sqlite" else engine))
+    tree = tree.copy()
+    for rewrite in STABLE:
+        tree = rewrite(tree, settings)
+    if engine == "sqlite":
+        return cast(str, tree.sql(dialect=NeuralSql))
+    for translate in TRANSLATING:
+        tree = translate(tree, settings, engine)
+    return cast(str, tree.sql(dialect=engine))

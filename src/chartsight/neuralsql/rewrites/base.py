@@ -37,3 +37,13 @@ class Settings:
 def is_call(node: exp.Expression | None, *names: str) -> bool:
     """Whether `node` calls one of the functions, whatever its case."""
     return isinstance(node, exp.Anonymous) and node.name.lower() in names
+
+
+def call_name(node: exp.Expression) -> str:
+    """The name of the function that `node` calls, in lower case; empty when it is none that is called by name."""
+    return node.name.lower() if isinstance(node, exp.Anonymous) else ""
+
+
+def deepest_first(tree: exp.Expression, *kinds: type[exp.Expression]) -> list[exp.Expression]:
+    """Nodes of these classes that a rewrite may still change, the inner ones before those that hold them."""
+    return [node for node in reversed(list(tree.find_all(*kinds))) if "native" not in node.meta]
