@@ -26,7 +26,7 @@ from chartsight.neuralsql.rewrites.base import EngineName, Settings
 from chartsight.neuralsql.rewrites.vqa_texts import read_vqa_texts
 from chartsight.neuralsql.spelling import SPELLING
 
-__all__ = ["EngineName", "NeuralSql", "Settings", "parse", "prepare", "write"]
+__all__ = ["EngineName", "NeuralSql", "Settings", "parse", "prepare", "settle", "translate", "write"]
 
 FRAGMENT = 40  # characters of a query that an error repeats
 # Functions whose parts a rewrite must know; all others stay calls by name, with their arguments as written.
@@ -43,6 +43,7 @@ class NeuralSql(SQLite):  # type: ignore[misc]  # sqlglot is untyped to us
         """
 
         FUNCTIONS: ClassVar = {name: SQLiteParser.FUNCTIONS[name] for name in _UNDERSTOOD}
+        FUNCTION_PARSERS: ClassVar = {"CAST": SQLiteParser.FUNCTION_PARSERS["CAST"]}
         JOINS_HAVE_EQUAL_PRECEDENCE: ClassVar = False
 
     class Generator(SQLiteGenerator):  # type: ignore[misc]
@@ -114,11 +115,30 @@ def write(tree: exp.Query, engine: EngineName, settings: Settings) -> str:
         if engine != "sqlite":
             raise QueryError("published-mode", engine, "is asked for published answers", "SQLite, which gave them")
         return cast(str, tree.sql(dialect=NeuralSql))
+    return translate(settle(tree, settings), engine, settings)
+
+
+def settle(tree: exp.Query, settings: Settings) -> exp.Query:
+    """The tree of stable mode, the same for all engines and still SQLite's: names resolved, ties in order.
+
+    Raises:
+        QueryError: As `write`.
+    """
     tree = tree.copy()
     for rewrite in STABLE:
         tree = rewrite(tree, settings)
+    return tree
+
+
+def translate(tree: exp.Query, engine: EngineName, settings: Settings) -> str:
+    """A settled tree as SQL of an engine; the tree stays as it is.
+
+    Raises:
+        QueryError: As `write`.
+    """
     if engine == "sqlite":
         return cast(str, tree.sql(dialect=NeuralSql))
-    for translate in TRANSLATING:
-        tree = translate(tree, settings, engine)
+    tree = tree.copy()
+    for rewrite in TRANSLATING:
+        tree = rewrite(tree, settings, engine)
     return cast(str, tree.sql(dialect=engine))

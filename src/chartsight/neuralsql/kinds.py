@@ -36,7 +36,7 @@ _RESULTS: Mapping[str, Kind] = {
     "row_number": "int", "rank": "int", "dense_rank": "int", "ntile": "int", "percent_rank": "real",
     "cume_dist": "real", "sign": "int", "func_vqa": "bool",
 }  # fmt: skip
-_OF_ARGUMENTS = {"ifnull", "nullif", "abs", "lag", "lead", "first_value", "max", "min"}  # iif skips its condition
+_OF_ARGUMENTS = {"ifnull", "nullif", "abs", "lag", "lead", "first_value"}  # iif skips its condition
 _TRUTHS = (
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Is,
     exp.Exists, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean, exp.Glob,
@@ -60,13 +60,19 @@ def annotate(tree: exp.Query, tables: Mapping[str, Mapping[str, str]]) -> exp.Qu
         tree: Qualified.
         tables: Table → column → type.
     """
-    for _ in range(2):  # a subquery in FROM may project what its outer query has not told it yet
-        for scope in traverse_scope(tree):
+    scopes, before = traverse_scope(tree), -1
+    while True:  # a subquery in FROM may project what its outer query has not told it yet
+        unknown = 0
+        for scope in scopes:
             for column in scope.columns:
                 found = _of_source(scope, column, tables)
                 if found is not None:
                     column.meta["kind"], column.meta["affinity"] = found
-    return tree
+                else:
+                    unknown += 1
+        if not unknown or unknown == before:
+            return tree
+        before = unknown
 
 
 def _of_source(
@@ -96,6 +102,8 @@ def kind_of(node: exp.Expression | None) -> Kind:
         return "null"
     if "kind" in node.meta:
         return cast(Kind, node.meta["kind"])
+    if isinstance(node, exp.Column):
+        return "null"  # not known yet: `annotate` comes back to it
     if isinstance(node, exp.Literal):
         return "text" if node.is_string else "int" if node.name.isdigit() else "real"
     if isinstance(node, _TRUTHS):
@@ -128,7 +136,7 @@ def _of_function(node: exp.Expression) -> Kind:
         return "int" if kind_of(node.this) in ("int", "bool") else "real"
     if isinstance(node, exp.Avg):
         return "real"
-    if isinstance(node, (exp.Min, exp.Max)):
+    if isinstance(node, (exp.Min, exp.Max, exp.Greatest, exp.Least)):
         kind = common_kind([node.this, *node.expressions])
         return "int" if kind == "bool" else kind
     if isinstance(node, exp.Distinct):

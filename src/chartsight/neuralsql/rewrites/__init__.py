@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from chartsight.neuralsql.rewrites.all_ties import keep_all_ties
 from chartsight.neuralsql.rewrites.arithmetic import translate_arithmetic
 from chartsight.neuralsql.rewrites.bare_columns import pick_bare_columns
 from chartsight.neuralsql.rewrites.base import EngineName, Settings
@@ -33,7 +34,8 @@ PREPARING: tuple[Rewrite, ...] = (restore_formats, put_now, put_ranges)
 
 # One answer where SQLite's own depends on how its rows lie.
 STABLE: tuple[Rewrite, ...] = (
-    read_quoted_texts, resolve_names, group_distinct, pick_bare_columns, take_first_row, order_ties, reannotate,
+    read_quoted_texts, resolve_names, group_distinct, pick_bare_columns, take_first_row, keep_all_ties,
+    order_ties, reannotate,
 )  # fmt: skip
 
 # SQLite's semantics in the words of another engine; values first, then what compares and joins them.

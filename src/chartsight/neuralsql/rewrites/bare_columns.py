@@ -12,7 +12,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from chartsight.neuralsql.rewrites.base import Settings
-from chartsight.neuralsql.rewrites.scopes import aggregates_of, cte_columns, own_nodes, row_keys, sources_of
+from chartsight.neuralsql.rewrites.scopes import aggregates_of, cte_columns, row_keys, sources_of
 
 _CLAUSES = ("expressions", "having", "order")
 
@@ -110,7 +110,5 @@ def _order(select: exp.Select, keys: list[exp.Expression], settings: Settings) -
 
 def order_keys(keys: list[exp.Expression], settings: Settings) -> list[exp.Expression]:
     """Keys as they end an ORDER BY, nulls first; backwards to find out whether a tie decides."""
-    return [exp.Ordered(this=key.copy(), desc=settings.last, nulls_first=not settings.last) for key in keys]
-
-
-__all__ = ["order_keys", "own_nodes", "pick_bare_columns"]
+    is_last = settings.ties == "last"
+    return [exp.Ordered(this=key.copy(), desc=is_last, nulls_first=not is_last) for key in keys]

@@ -24,14 +24,15 @@ class Settings:
         mode: `published` is SQLite with the rows as they happen to lie; in `stable` ties have an order.
         tables: Table → column → type (`int`, `float`, `text`, `time`, or an engine's own name), of all that a query may
             read. Stable mode needs them; published mode does not.
-        last: Of tied rows take the last instead of the first: an answer that changes is tied.
+        ties: Which of tied rows are taken: the `first` by their keys, the `last`, or `all`, beyond the limit.
+            An answer that is not the same first and last is tied; the published one is among all.
     """
 
     now: str
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=lambda: VITAL_RANGES)
     mode: Literal["published", "stable"] = "stable"
     tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    last: bool = False
+    ties: Literal["first", "last", "all"] = "first"
 
 
 def is_call(node: exp.Expression | None, *names: str) -> bool:

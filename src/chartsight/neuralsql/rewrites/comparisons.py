@@ -64,6 +64,8 @@ def _compare_always(symbol: str, left: exp.Expression, right: exp.Expression, en
 
 def compare(symbol: str, left: exp.Expression, right: exp.Expression, engine: EngineName) -> exp.Expression | None:
     """The comparison in the engine's SQL; None when it is right as it stands."""
+    if isinstance(left, exp.Tuple) or isinstance(right, exp.Tuple):
+        return None  # row values of one kind each, as they stand
     kinds = kind_of(left), kind_of(right)
     if "null" in kinds or kinds[0] == kinds[1]:
         return None

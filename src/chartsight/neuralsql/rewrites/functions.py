@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import string
+
 from sqlglot import exp
 
 from chartsight.errors import QueryError
-from chartsight.neuralsql.kinds import NUMBERS, Kind, common_kind, kind_of
+from chartsight.neuralsql.kinds import Kind, kind_of
 from chartsight.neuralsql.native import native, to_number, to_real, to_text, to_truth
 from chartsight.neuralsql.rewrites.base import EngineName, Settings, call_name, deepest_first
 from chartsight.neuralsql.rewrites.like import lower_ascii
@@ -32,7 +34,17 @@ def translate_functions(tree: exp.Query, settings: Settings, engine: EngineName)
         QueryError: A function that is unknown, or whose answer depends on the order of rows.
     """
     for node in deepest_first(
-        tree, exp.Anonymous, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Coalesce, exp.Case, exp.Cast
+        tree,
+        exp.Anonymous,
+        exp.Sum,
+        exp.Avg,
+        exp.Min,
+        exp.Max,
+        exp.Greatest,
+        exp.Least,
+        exp.Coalesce,
+        exp.Case,
+        exp.Cast,
     ):
         kind = kind_of(node)
         if isinstance(node, exp.Anonymous):
@@ -43,10 +55,10 @@ def translate_functions(tree: exp.Query, settings: Settings, engine: EngineName)
             _sum(node, kind, engine)
         elif isinstance(node, exp.Avg):
             _set_argument(node, to_real(_argument(node), engine))
-        elif isinstance(node, (exp.Min, exp.Max)) and not node.expressions:
+        elif isinstance(node, (exp.Min, exp.Max)):
             if kind_of(node.this) == "bool":
                 _set_argument(node, to_number(_argument(node), engine))
-        elif isinstance(node, (exp.Min, exp.Max)):
+        elif isinstance(node, (exp.Greatest, exp.Least)):
             node.replace(_extreme(node, kind, engine))
         elif isinstance(node, exp.Coalesce):
             node.set("this", as_kind(node.this, kind, engine))
@@ -89,7 +101,7 @@ def _sum(node: exp.Sum, kind: Kind, engine: EngineName) -> None:
 
 def _extreme(node: exp.Expression, kind: Kind, engine: EngineName) -> exp.Expression:
     """max(a, b) is null when one of them is; GREATEST is not."""
-    name = "GREATEST" if isinstance(node, exp.Max) else "LEAST"
+    name = "GREATEST" if isinstance(node, exp.Greatest) else "LEAST"
     values = [as_kind(each, kind, engine) for each in (node.this, *node.expressions)]
     names = [f"__v{place}" for place in range(len(values))]
     known = " AND ".join(f"NOT {each} IS NULL" for each in names)
@@ -102,6 +114,11 @@ def _extreme(node: exp.Expression, kind: Kind, engine: EngineName) -> exp.Expres
 def _cast(node: exp.Cast, kind: Kind, engine: EngineName) -> exp.Expression:
     if kind == "text":
         return to_text(node.this, engine)
+    if kind == "int" and kind_of(node.this) == "text":  # the digits ahead: '1e3' is 1
+        ahead = "'^\\s*[-+]?[0-9]+'"
+        found = f"REGEXP_EXTRACT(__x, {ahead})" if engine == "duckdb" else f"SUBSTRING(__x FROM {ahead})"
+        whole = f"{'TRY_CAST' if engine == 'duckdb' else 'CAST'}({found} AS BIGINT)"
+        return native(engine, f"COALESCE({whole}, CASE WHEN NOT __x IS NULL THEN 0 END)", "int", x=node.this)
     number = to_number(node.this, engine)
     if kind == "int":  # towards zero
         if kind_of(number) == "int":
@@ -158,8 +175,6 @@ def _call(name: str, arguments: list[exp.Expression], kind: Kind, engine: Engine
     if name in ("lower", "upper") and count == 1:
         lowered = lower_ascii(to_text(arguments[0], engine), engine)
         if name == "upper":
-            import string
-
             text = f"TRANSLATE(__v0, '{string.ascii_lowercase}', '{string.ascii_uppercase}')"
             return made(text, v0=to_text(arguments[0], engine))
         return lowered
@@ -192,6 +207,3 @@ def _round(value: exp.Expression, digits: list[exp.Expression], engine: EngineNa
     if engine == "postgres":
         return native(engine, f"CAST(ROUND(CAST(__x AS DECIMAL), {places}) AS DOUBLE PRECISION)", "real", x=value)
     return native(engine, f"ROUND(__x, {places})", "real", x=value)
-
-
-__all__ = ["NUMBERS", "as_kind", "common_kind", "translate_functions"]

@@ -36,11 +36,9 @@ def aggregates_of(select: exp.Select) -> list[exp.Expression]:
 
 
 def _is_aggregate(node: exp.Expression) -> bool:
-    if isinstance(node, (exp.Min, exp.Max)):
-        return not node.expressions
     if isinstance(node, exp.Anonymous):
         return call_name(node) == "total"
-    return isinstance(node, (exp.Count, exp.Sum, exp.Avg, exp.GroupConcat))
+    return isinstance(node, (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.GroupConcat))
 
 
 def sources_of(select: exp.Select) -> list[exp.Expression]:

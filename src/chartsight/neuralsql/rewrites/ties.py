@@ -31,7 +31,7 @@ def order_ties(tree: exp.Query, settings: Settings) -> exp.Query:
         order = query.args.get("order") or exp.Order(expressions=[])
         if isinstance(query, exp.Select):
             if query.args.get("distinct"):
-                _point_at_columns(query, order)
+                point_at_columns(query, order)
                 keys = [exp.Literal.number(place) for place in range(1, len(query.selects) + 1)]
             else:
                 keys = _keys(query, settings, tables)
@@ -49,7 +49,7 @@ def _keys(select: exp.Select, settings: Settings, tables: dict[str, list[str]]) 
     return [] if aggregates_of(select) else row_keys(select, settings, tables)
 
 
-def _point_at_columns(query: exp.Select, order: exp.Order) -> None:
+def point_at_columns(query: exp.Select, order: exp.Order) -> None:
     """ORDER BY of distinct rows by the number of the column: what is selected may be presented otherwise later."""
     shown = [projection.this if isinstance(projection, exp.Alias) else projection for projection in query.selects]
     names = [projection.alias_or_name for projection in query.selects]
