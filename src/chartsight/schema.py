@@ -440,6 +440,78 @@ class VisualModel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class GroundedValue:
+    """Something that a question names, found in the record.
+
+    Args:
+        slot: Of the program that it fills.
+        kind: drug, lab, patient, attribute, ...
+        value: As the record writes it.
+        text: As the question writes it; empty when it comes from the conversation.
+        how: exact, alias, abbreviation, typo, pattern, conversation.
+    """
+
+    slot: str
+    kind: str
+    value: str
+    text: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a question gets no program, and what would help.
+
+    Args:
+        code: Stable, kebab-case: unknown-question, ambiguous-name, unknown-name, missing-patient, missing-film.
+        message: For the person who asked.
+        options: What may have been meant; a question that names one of them is answered.
+    """
+
+    code: str
+    message: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A known way of asking that a question resembles, and how far: 0 to 1."""
+
+    template_id: str
+    phrasing: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What a translator makes of a question: a NeuralSQL program or a refusal, never both, never neither.
+
+    Args:
+        program: None when refused.
+        refusal: None when there is a program.
+        candidates: Nearest first.
+        grounded: What the question names.
+        score: How sure the translator is, 0 to 1; below its threshold it refuses.
+        template_id: That the program was made from, if from one.
+        answer_type: Of the program's rows, if known.
+        assumptions: What was read into the question, in sentences.
+    """
+
+    program: str | None
+    refusal: Refusal | None
+    candidates: tuple[Candidate, ...] = ()
+    grounded: tuple[GroundedValue, ...] = ()
+    score: float = 0.0
+    template_id: str | None = None
+    answer_type: AnswerType | None = None
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.program is None) == (self.refusal is None):
+            raise ValueError("a translation is a program or a refusal")
+
+
 class Predictor(Protocol):
     """Answers questions under a condition; any of the models being compared."""
 
