@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ class AnswerStore:
     def get(self, key: str) -> Mapping[str, Any] | None:
         """The stored answer, or None."""
         return self._answers.get(key)
+
+    def last(self, n: int) -> list[Mapping[str, Any]]:
+        """The latest answers, at most `n`."""
+        return list(islice(reversed(self._answers.values()), n))
 
     def append(self, answers: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Keep answers for good: on disk when this returns. A key that is known already is left as it is."""

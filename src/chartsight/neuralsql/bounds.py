@@ -31,11 +31,13 @@ class Bounds:
     """Writes the two queries for the calls of one query.
 
     Args:
-        calls: Of the query, by number.
+        calls: Of the query.
+        shown: Rows whose items are looked at: those that are certain; to count beforehand, those that are possible.
     """
 
-    def __init__(self, calls: tuple[Call, ...]) -> None:
+    def __init__(self, calls: tuple[Call, ...], shown: Side = "certain") -> None:
         self.calls = {call.number: call for call in calls}
+        self.shown = shown
         self._joined = 0
 
     # ------------------------------------------------------------------------------------------------------ predicates

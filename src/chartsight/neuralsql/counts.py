@@ -3,8 +3,8 @@
     880 studies, 126 said to show it, sensitivity 0.90 and specificity 0.90 each from 200 labelled films
     apparent 14.3 %      corrected 5.4 %, 95 % from 0 to 9.5 %        (Rogan and Gladen)
 
-A count of patients joins many looks by OR: at a specificity of 0.90 a healthy patient with 20 studies is called ill with a
-chance of 88 %. Such a count is simulated look by look, or has no interval and says so.
+A count of patients joins many looks by OR: at a specificity of 0.90 a healthy patient with 20 studies is called ill
+with a chance of 88 %. Such a count is simulated look by look, or has no interval and says so.
 
 Source: Rogan WJ, Gladen B. Estimating prevalence from the results of a screening test. Am J Epidemiol 1978;107:71-76.
 """
@@ -142,8 +142,8 @@ def simulate_patients(
 ) -> tuple[float, float, float]:
     """Lower end, median and upper end of the number of patients with at least one study that truly shows it.
 
-    Every answer is turned into the chance that it is right, under drawn errors of the model and the prevalence that they
-    imply; then the truth of every study is drawn. Errors of one patient's studies are taken as independent.
+    Every answer is turned into the chance that it is right, under drawn errors of the model and the prevalence that
+    they imply; then the truth of every study is drawn. Errors of one patient's studies are taken as independent.
 
     Args:
         answers: Patient → what was said of each of its studies; all of them must have been asked.
@@ -262,20 +262,20 @@ def correct_count(plan: Plan, result: QueryResult, validation: Validation | None
         return _refused(what, "films without a finding are counted")
     try:
         if what.counted == "studies":
-            ends = [end * len(said) for end in rogan_gladen(sum(said), len(said), validation, seed=seed)]
+            low, value, high = rogan_gladen(sum(said), len(said), validation, seed=seed)
             note = "Rogan-Gladen, errors of the count and of the validation carried"
-            return Corrected("studies", *ends, note)
+            return Corrected("studies", low * len(said), value * len(said), high * len(said), note)
         by_patient: dict[int, list[bool]] = {}
-        for each, value in zip(asked, said, strict=True):
-            by_patient.setdefault(int(each.subject_ids[0] or 0), []).append(value)
+        for each, is_yes in zip(asked, said, strict=True):
+            by_patient.setdefault(int(each.subject_ids[0] or 0), []).append(is_yes)
         low, value, high = simulate_patients(by_patient, validation, seed=seed)
     except QueryError as error:
         return _refused(what, error.found)
     most = max(map(len, by_patient.values()))
     false_alarm = 1 - validation.specificity**most
     note = (
-        f"simulated over every look that was made, errors taken as independent; up to {most} studies a patient, of which "
-        f"one is called positive by error with a chance of {false_alarm:.0%} in a healthy patient"
+        f"simulated over every look that was made, errors taken as independent; up to {most} studies a patient, of "
+        f"which one is called positive by error with a chance of {false_alarm:.0%} in a healthy patient"
     )
     return Corrected("patients", low, value, high, note)
 

@@ -336,8 +336,8 @@ def _either(
 
 
 def _rows_shown(where: exp.Expression, bounds: Bounds) -> exp.Expression:
-    """Rows whose items will be shown: those that are certain."""
-    return _either(where, "certain", bounds, default=exp.true())
+    """Rows whose items will be shown."""
+    return _either(where, bounds.shown, bounds, default=exp.true())
 
 
 def _only_new_groups(frame: _Frame, block: exp.Select, items: list[exp.Expression]) -> None:
@@ -506,7 +506,7 @@ def _root_keys(top: exp.Expression) -> list[exp.Expression]:
 
 
 def _order_columns(select: exp.Select, names: set[str]) -> list[exp.Expression]:
-    order = select.args.get("order")
+    order = ordered_by_source(select) if select.args.get("order") else None
     return [each for each in order.find_all(exp.Column) if each.table in names] if order else []
 
 
@@ -532,6 +532,9 @@ def ordered_by_source(select: exp.Select) -> exp.Order:
     """ORDER BY with the names of items replaced by what they stand for."""
     named = {each.alias: each.unalias() for each in select.expressions if isinstance(each, exp.Alias)}
     order = cast(exp.Order, select.args["order"].copy())
+    for each in order.expressions:
+        if isinstance(each.this, exp.Literal) and not each.this.is_string:
+            each.set("this", select.expressions[int(each.this.name) - 1].unalias().copy())
     for column in list(order.find_all(exp.Column)):
         if not column.table and column.name in named:
             column.replace(named[column.name].copy())

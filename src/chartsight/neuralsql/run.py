@@ -152,6 +152,7 @@ def run_query(
     budget: int | None = None,
     stream: Callable[[Progress], None] | None = None,
     cost: Callable[[Call], float] | None = None,
+    every_look: bool = False,
 ) -> QueryResult:
     """The rows of a planned query, with the looks that they need.
 
@@ -163,6 +164,7 @@ def run_query(
         budget: Most looks made; None for any number.
         stream: Called after every batch.
         cost: Seconds of a look at a call, or any number in proportion; all alike by default.
+        every_look: Make also the looks that an early hit would spare: a corrected count of patients needs them.
 
     Raises:
         QueryError: The engine refuses the query.
@@ -172,7 +174,7 @@ def run_query(
     if budget is not None and budget < 0:
         raise QueryError("bad-budget", "budget", str(budget), "0 or more")
     started = time.perf_counter()
-    work = _Work(plan, rows, model, batch, budget, stream, cost or (lambda call: float(call.arity)))
+    work = Work(plan, rows, model, batch, budget, stream, cost, every_look)
     result = work.run()
     result.seconds = time.perf_counter() - started
     return result
@@ -189,7 +191,7 @@ class Candidate:
     root: tuple[Any, ...]
 
 
-class _Work:
+class Work:
     """One query at work."""
 
     def __init__(
@@ -197,13 +199,15 @@ class _Work:
         plan: Plan,
         rows: Rows,
         model: VisualModel,
-        batch: int,
-        budget: int | None,
-        stream: Callable[[Progress], None] | None,
-        cost: Callable[[Call], float],
+        batch: int = BATCH,
+        budget: int | None = None,
+        stream: Callable[[Progress], None] | None = None,
+        cost: Callable[[Call], float] | None = None,
+        every_look: bool = False,
     ) -> None:
         self.plan, self.rows, self.model, self.batch, self.budget = plan, rows, model, batch, budget
-        self.stream, self.cost = stream, cost
+        self.stream, self.every_look = stream, every_look
+        self.cost: Callable[[Call], float] = cost or (lambda call: float(call.arity))
         self.answers = Answers(plan.calls)
         self.bounds: Bounds = plan.bounds()
         self.films: dict[int, Film] = {}
@@ -218,6 +222,7 @@ class _Work:
     # ------------------------------------------------------------------------------------------------------ the whole
 
     def run(self) -> QueryResult:
+        """Looks and rows."""
         if not self.plan.calls:
             return QueryResult(self.rows(self.plan.text, {}))
         tree = self.plan.tree.copy()
@@ -292,6 +297,19 @@ class _Work:
         last = first.num_columns - 1
         kept = first.filter(pc.cast(first.column(last), "bool")).remove_column(last)
         return kept, possible
+
+    def search_all(self, tree: exp.Query) -> list[tuple[Search, list[Candidate]]]:
+        """Every search with what it finds now."""
+        return [(search, self._candidates(search)) for search in sorted(searches(tree, self.bounds), key=self._rank)]
+
+    def count_known(self, call: Call, studies: Sequence[Studies]) -> int:
+        """How many of these looks the store has an answer to."""
+        known = getattr(self.model, "known", None)
+        self._fetch_films(studies)
+        seen = [each for each in studies if all(study in self.films for study in each)]
+        return (
+            0 if known is None else sum(each is not None for each in known([self._look(call, each) for each in seen]))
+        )
 
     # -------------------------------------------------------------------------------------------------------- looking
 
@@ -409,9 +427,9 @@ class _Work:
 
     def _choose(self, search: Search, todo: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
         """What must be asked now, and what is asked ahead of need."""
-        if not search.exits:
-            unique = list({each.studies: each for each in todo}.values())
-            return (unique[: self.batch] if search.has_neighbours else unique), []
+        if not search.exits or self.every_look:
+            unique = list({(each.call.number, each.studies): each for each in todo}.values())
+            return (unique[: self.batch] if search.has_neighbours and not self.every_look else unique), []
         first = self._first_roots(search, {each.root for each in todo}) if search.roots else None
         needed: list[Candidate] = []
         later: list[Candidate] = []
