@@ -197,8 +197,9 @@ def test_a_yes_no_answer_however_it_is_written(answer: Any, expected: Any) -> No
 def test_published_quirks_of_queries_are_mended() -> None:
     broken = "select ''a'' where strftime(‘%y’,current_time) < = sao2_upper and x > heart_rate_lower and my_lower = 1"
     assert repair_program(broken) == (
-        "select 'a' where strftime('%Y','2105-12-31 23:59:00') <= 100.0 and x > 60.0 and my_lower = 1"
+        "SELECT 'a' WHERE STRFTIME('%Y', '2105-12-31 23:59:00') <= 100.0 AND x > 60.0 AND my_lower = 1"
     )
+    assert repair_program("select a fro") == "SELECT a AS fro" and repair_program("no query") == "no query"
 
 
 def test_programs_only_read(database: Path, tmp_path: Path) -> None:

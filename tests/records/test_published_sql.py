@@ -17,15 +17,15 @@ pytest_plugins = ["tests.fixtures_ehrsql"]
 @pytest.mark.parametrize(
     ("published", "repaired"),
     [
-        ("SELECT datetime(current_time,'start of year')", "SELECT datetime('2100-12-31 23:59:00','start of year')"),
+        ("SELECT datetime(current_time,'start of year')", "SELECT DATETIME('2100-12-31 23:59:00', 'start of year')"),
         ("SELECT my_current_times", "SELECT my_current_times"),
-        ("strftime('%y-%m', t) and strftime('%j',t)", "strftime('%Y-%m', t) and strftime('%J',t)"),
-        ("v BETWEEN heart_rate_lower AND heart_rate_upper", "v BETWEEN 60.0 AND 100.0"),
-        ("v between systolic_bp_lower and mean_bp_upper", "v between 90.0 and 110.0"),
-        ("v > sao2_lower or v < temperature_upper", "v > 95.0 or v < 38.1"),
-        ("respiration_upper, diastolic_bp_upper", "18.0, 90.0"),
-        ("weight_lower", "weight_lower"),
-        ("a < = 1 and b > = 2 and c ! = 3", "a <= 1 and b >= 2 and c != 3"),
+        ("select strftime('%y-%m', t), strftime('%j',t)", "SELECT STRFTIME('%Y-%m', t), STRFTIME('%J', t)"),
+        ("SELECT v BETWEEN heart_rate_lower AND heart_rate_upper", "SELECT v BETWEEN 60.0 AND 100.0"),
+        ("select v between systolic_bp_lower and mean_bp_upper", "SELECT v BETWEEN 90.0 AND 110.0"),
+        ("select v > sao2_lower or v < temperature_upper", "SELECT v > 95.0 OR v < 38.1"),
+        ("SELECT respiration_upper, diastolic_bp_upper", "SELECT 18.0, 90.0"),
+        ("SELECT weight_lower", "SELECT weight_lower"),
+        ("SELECT a < = 1 and b > = 2 and c ! = 3", "SELECT a <= 1 AND b >= 2 AND c <> 3"),
         ("SELECT  1\n FROM\tt ", "SELECT 1 FROM t"),
     ],
 )
@@ -73,7 +73,7 @@ def test_whatever_does_not_only_read_is_refused(ehrsql_database: Path, sql: str)
     before = ehrsql_database.read_bytes()
     with open_published(ehrsql_database) as connection, pytest.raises(QueryError) as caught:
         run_published(connection, sql)
-    assert caught.value.code == "bad-query"
+    assert caught.value.code in ("bad-query", "not-a-select")
     assert ehrsql_database.read_bytes() == before
 
 

@@ -47,7 +47,14 @@ class NeuralSql(SQLite):  # type: ignore[misc]  # sqlglot is untyped to us
         JOINS_HAVE_EQUAL_PRECEDENCE: ClassVar = False
 
     class Generator(SQLiteGenerator):  # type: ignore[misc]
-        """Writes what was read."""
+        """Writes what was read: a denied test as the one test that it was, which SQLite can look up in an index."""
+
+        def not_sql(self, expression: exp.Not) -> str:
+            """`IS NOT NULL` as such."""
+            inner = expression.this
+            if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
+                return f"{self.sql(inner, 'this')} IS NOT NULL"
+            return cast(str, super().not_sql(expression))
 
 
 def parse(text: str, where: str = "query") -> exp.Query:
@@ -78,18 +85,20 @@ def parse(text: str, where: str = "query") -> exp.Query:
     if isinstance(tree, exp.Subquery):
         tree = tree.unnest()
     if not isinstance(tree, (exp.Select, exp.SetOperation)):
-        raise QueryError("not-a-select", f"{where}, line 1, column 1", f"is {tree.key.upper()}", "one SELECT")
+        raise QueryError("not-a-select", where, f"is {tree.key.upper()}", "one SELECT", line=1, column=1)
     return read_vqa_texts(tree)
 
 
 def _syntax_error(error: ParseError, where: str) -> QueryError:
     first = error.errors[0] if error.errors else {}
     fragment = str(first.get("highlight") or "")
-    line, column = first.get("line"), (first.get("col") or 0) - len(fragment) + 1
-    place = f"{where}, line {line}, column {max(column, 1)}" if line else where
+    column = max((first.get("col") or 0) - len(fragment) + 1, 1)
     near = f"near `{fragment[:FRAGMENT]}`: " if fragment else ""
     said = str(first.get("description") or "cannot be read").split("<Token")[0].rstrip(" .")
-    return QueryError("bad-query", place, f"{near}{said[:1].lower()}{said[1:]}", "SQL as SQLite reads it")
+    return QueryError(
+        "bad-query", where, f"{near}{said[:1].lower()}{said[1:]}", "SQL as SQLite reads it",
+        line=first.get("line"), column=column, fragment=fragment[:FRAGMENT],
+    )  # fmt: skip
 
 
 def prepare(text: str, settings: Settings, where: str = "query") -> exp.Query:

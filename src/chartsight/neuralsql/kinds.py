@@ -36,7 +36,7 @@ _RESULTS: Mapping[str, Kind] = {
     "row_number": "int", "rank": "int", "dense_rank": "int", "ntile": "int", "percent_rank": "real",
     "cume_dist": "real", "sign": "int", "func_vqa": "bool",
 }  # fmt: skip
-_OF_ARGUMENTS = {"ifnull", "nullif", "abs", "lag", "lead", "first_value"}  # iif skips its condition
+_OF_ARGUMENTS = {"ifnull", "nullif", "lag", "lead", "first_value"}  # iif skips its condition
 _TRUTHS = (
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Is,
     exp.Exists, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean, exp.Glob,
@@ -146,6 +146,8 @@ def _of_function(node: exp.Expression) -> Kind:
         return _RESULTS[name]
     if name in _OF_ARGUMENTS:
         return common_kind(node.expressions[:1] if name in ("lag", "lead") else node.expressions)
+    if name == "abs" and node.expressions:
+        return "int" if kind_of(node.expressions[0]) in ("int", "bool") else "real"
     if name == "iif":
         return common_kind(node.expressions[1:])
     if name == "group_concat" or isinstance(node, exp.GroupConcat):

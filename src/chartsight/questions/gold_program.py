@@ -9,21 +9,17 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chartsight.errors import QuestionError
+from chartsight.errors import QueryError, QuestionError
+from chartsight.neuralsql import Settings, prepare, write
 
 NOW = "2105-12-31 23:59:00"  # EHRXQA's current_time
-# EHRXQA's normal ranges, written as <name>_lower and <name>_upper in its queries.
-VITAL_RANGES: Mapping[str, tuple[float, float]] = {
-    "temperature": (35.5, 38.1), "sao2": (95.0, 100.0), "heart rate": (60.0, 100.0), "respiration": (12.0, 18.0),
-    "systolic bp": (90.0, 120.0), "diastolic bp": (60.0, 90.0), "mean bp": (60.0, 110.0),
-}  # fmt: skip
-_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
+PUBLISHED = Settings(now=NOW, mode="published")
 _READING = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
@@ -36,16 +32,15 @@ class ProgramError(ValueError):
     """A program that does not run; without its text."""
 
 
-def repair_program(sql: str, now: str = NOW) -> str:
-    """A released program as SQLite reads it: they were lower-cased (`%y`), their quotes doubled, their ranges named."""
-    sql = sql.translate(_QUOTES).replace("''", "'").replace("< =", "<=").replace("> =", ">=")
-    sql = sql.replace("%y", "%Y").replace("%j", "%J").replace("current_time", f"'{now}'")
+def repair_program(sql: str) -> str:
+    """A released program as SQLite reads it: they were lower-cased (`%y`), their quotes doubled, their ranges named.
 
-    def number(match: re.Match[str]) -> str:
-        bounds = VITAL_RANGES.get(match["vital"].replace("_", " "))
-        return match.group() if bounds is None else str(bounds[match["bound"] == "upper"])
-
-    return re.sub(r"\b(?P<vital>[a-z0-9_]+)_(?P<bound>lower|upper)\b", number, sql)
+    What is no query stays as it is, for SQLite to refuse.
+    """
+    try:
+        return write(prepare(sql, PUBLISHED), "sqlite", PUBLISHED)
+    except QueryError:
+        return sql
 
 
 @dataclass

@@ -11,46 +11,36 @@ Source: github.com/glee4810/ehrsql-2024, what its scoring does to a query before
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from chartsight.errors import QueryError, RecordError
+from chartsight.neuralsql import Settings, prepare, write
 from chartsight.records.ehrsql_schema import NOW, PUBLISHED_TABLES
 from chartsight.schema import SCHEMA_VERSION
 
-# What the questions call normal: vital sign → from, to, in the unit of its item.
-VITAL_RANGES: Mapping[str, tuple[float, float]] = {
-    "temperature": (35.5, 38.1),
-    "sao2": (95.0, 100.0),
-    "heart_rate": (60.0, 100.0),
-    "respiration": (12.0, 18.0),
-    "systolic_bp": (90.0, 120.0),
-    "diastolic_bp": (60.0, 90.0),
-    "mean_bp": (60.0, 110.0),
-}
-_VITAL = re.compile(rf"\b({'|'.join(VITAL_RANGES)})_(lower|upper)\b")
-_SPLIT_OPERATOR = re.compile(r"([<>!]) =")
+PUBLISHED = Settings(now=NOW, mode="published")
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine, between two looks at the clock
 MOST_ROWS = 1_000_000
 
 
+@lru_cache(maxsize=4096)
 def repair_sql(sql: str) -> str:
-    """A published query as SQLite takes it.
+    """A published query as SQLite takes it, in NeuralSQL's published mode.
 
     `current_time` is the database's own now; `%y` and `%j` are years and Julian days, as they were before the query was
-    lower-cased; `heart_rate_upper` is a number; `< =` is one operator; line breaks and repeated blanks are one blank.
+    lower-cased; `heart_rate_upper` is a number; `< =` is one operator.
+
+    Raises:
+        QueryError: It is not one SELECT.
     """
-    sql = " ".join(sql.split())
-    sql = _SPLIT_OPERATOR.sub(r"\1=", sql)
-    sql = re.sub(r"\bcurrent_time\b", f"'{NOW}'", sql)
-    sql = _VITAL.sub(lambda found: str(VITAL_RANGES[found[1]][found[2] == "upper"]), sql)
-    return sql.replace("%y", "%Y").replace("%j", "%J")
+    return write(prepare(sql, PUBLISHED), "sqlite", PUBLISHED)
 
 
 @contextmanager
@@ -133,15 +123,16 @@ def run_published(connection: sqlite3.Connection, sql: str, *, seconds: float = 
         QueryError: It is no SQL of this database, does more than read, takes too long or gives too many rows. The
             message holds what SQLite says of the query, never a row.
     """
+    repaired = repair_sql(sql)
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
     try:
-        rows = connection.execute(repair_sql(sql)).fetchmany(MOST_ROWS + 1)
+        rows = connection.execute(repaired).fetchmany(MOST_ROWS + 1)
     except sqlite3.Error as error:
         if time.monotonic() > end:
             raise QueryError("too-slow", "query", f"takes more than {seconds:g} s") from error
         raise QueryError("bad-query", "query", str(error), "SQL that SQLite runs and that only reads") from error
-    except (sqlite3.Warning, ValueError) as error:  # two statements; a null character
+    except ValueError as error:  # a null character
         raise QueryError("bad-query", "query", str(error), "one SQL statement") from error
     finally:
         connection.set_progress_handler(None, 0)

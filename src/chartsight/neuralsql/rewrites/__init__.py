@@ -20,6 +20,7 @@ from chartsight.neuralsql.rewrites.like import translate_like
 from chartsight.neuralsql.rewrites.names import read_quoted_texts, resolve_names
 from chartsight.neuralsql.rewrites.now import put_now
 from chartsight.neuralsql.rewrites.published_formats import restore_formats
+from chartsight.neuralsql.rewrites.real_numbers import translate_real_numbers
 from chartsight.neuralsql.rewrites.reference_ranges import put_ranges
 from chartsight.neuralsql.rewrites.results import present_results, unify_branches
 from chartsight.neuralsql.rewrites.scopes import reannotate
@@ -40,6 +41,6 @@ STABLE: tuple[Rewrite, ...] = (
 
 # SQLite's semantics in the words of another engine; values first, then what compares and joins them.
 TRANSLATING: tuple[Translation, ...] = (
-    translate_dates, translate_like, translate_arithmetic, translate_comparisons, translate_functions,
-    translate_conditions, unify_branches, present_results, name_cross_joins,
+    translate_dates, translate_real_numbers, translate_like, translate_arithmetic, translate_comparisons,
+    translate_functions, translate_conditions, unify_branches, present_results, name_cross_joins,
 )  # fmt: skip

@@ -155,6 +155,8 @@ def _translate_in(node: exp.In, engine: EngineName) -> None:
         else:
             raise QueryError("mixed-kinds", "query", "IN compares text with numbers of a subquery", "one kind")
         return
+    for item in node.expressions:
+        item.meta["affinity"] = None  # inside of a list even a column has none
     pairs = [compare("=", left, item, engine) for item in node.expressions]
     if any(pair is not None for pair in pairs):
         each = [

@@ -50,7 +50,7 @@ def translate_dates(tree: exp.Query, settings: Settings, engine: EngineName) -> 
 
 def _translate(name: str, arguments: list[exp.Expression], engine: EngineName) -> exp.Expression:
     if all(isinstance(each, exp.Literal) and "native" not in each.meta for each in arguments):
-        return _fold(name, arguments)
+        return _fold(name, arguments, engine)
     pattern = ""
     if name == "strftime":
         if not arguments[0].is_string:
@@ -70,7 +70,7 @@ def _translate(name: str, arguments: list[exp.Expression], engine: EngineName) -
     return _format({"date": "%Y-%m-%d", "time": "%H:%M:%S"}.get(name, pattern), time, engine)
 
 
-def _fold(name: str, arguments: list[exp.Expression]) -> exp.Expression:
+def _fold(name: str, arguments: list[exp.Expression], engine: EngineName) -> exp.Expression:
     """The constant that SQLite makes of a call; its text is a time when it is one of datetime."""
     connection = sqlite3.connect(":memory:")
     try:
@@ -84,7 +84,7 @@ def _fold(name: str, arguments: list[exp.Expression]) -> exp.Expression:
         return exp.Literal.number(repr(value))
     if name == "strftime" and arguments[0].name == "%J":
         text = literal(value)
-        text.meta["number"] = exp.Literal.number(value)
+        text.meta["number"] = native(engine, f"CAST({value} AS DOUBLE PRECISION)", "real")
         return text
     return exp.Literal.string(value)
 
@@ -98,7 +98,7 @@ def _as_time(node: exp.Expression, engine: EngineName) -> exp.Expression:
         return native(engine, "CAST(__x AS TIMESTAMP)", "time", x=node)
     if kind == "text":
         if node.is_string:
-            folded = _fold("datetime", [exp.Literal.string(node.name)])
+            folded = _fold("datetime", [exp.Literal.string(node.name)], engine)
             return native(engine, "CAST(__x AS TIMESTAMP)", "time", x=folded)
         # A day of the month up to 31 is taken in every month, and runs over.
         time = """MAKE_DATE(CAST(SUBSTRING(__x, 1, 4) AS INT), CAST(SUBSTRING(__x, 6, 2) AS INT), 1)

@@ -58,6 +58,4 @@ def _presented(value: exp.Expression, engine: EngineName) -> exp.Expression:
         return native(engine, "CAST(__x AS BIGINT)" if engine == "duckdb" else "CAST(__x AS INT)", "int", x=value)
     if kind in ("time", "date"):
         return with_kind(to_text(value, engine), "text")
-    if kind == "real" and isinstance(value, exp.Literal):
-        return native(engine, "CAST(__x AS DOUBLE PRECISION)", "real", x=value)
     return value
