@@ -1,5 +1,5 @@
 -- Queries whose rows do not depend on how SQLite's rows lie: in stable mode every engine gives what SQLite gives.
--- Tables t and u stand in tests/fixtures_engines.py.
+-- Tables t and u stand in odd_tables.py.
 
 -- Whole numbers divide to whole numbers; by 0 is null; texts count as the number at their beginning.
 select i/2, i/4.0, r/2, 7/2, -7/2, i%3, r%2, 5%0, i/0, r/0 from t;

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from chartsight.errors import QueryError
 from chartsight.neuralsql import prepare, write
-from tests.fixtures_engines import PUBLISHED, STABLE, run
+from tests.neuralsql.odd_tables import PUBLISHED, STABLE, run
 
-pytest_plugins = ["tests.fixtures_engines"]
+pytest_plugins = ["tests.fixtures_odd_tables"]
 
 LINES = Path(__file__).with_name("semantics.sql").read_text("utf-8").splitlines()
 QUERIES = [line.rstrip(";") for line in LINES if line and not line.startswith("--")]

@@ -51,23 +51,27 @@ def resolve_names(tree: exp.Query, settings: Settings) -> exp.Query:
     except (OptimizeError, SchemaError) as error:
         words = str(error).split(". Line:")[0].split("\n")[0]
         raise QueryError("unknown-name", "query", f"{words[:1].lower()}{words[1:]}", "names of the record") from None
-    if len(names) == len(tree.selects):
-        outermost = tree
-        while isinstance(outermost, (exp.SetOperation, exp.Subquery)):
-            outermost = outermost.this
-        for name, projection in zip(names, outermost.selects, strict=True):
-            if name and projection.alias.startswith("_col_") and tree is outermost and not _is_used(tree, projection):
-                projection.set("alias", exp.to_identifier(name, quoted=True))
+    if isinstance(tree, exp.Select) and len(names) == len(tree.selects):
+        for name, projection in zip(names, tree.selects, strict=True):
+            if name:
+                _rename(tree, projection, name)
     return tree
 
 
-def _is_used(tree: exp.Query, projection: exp.Expression) -> bool:
-    """Whether ORDER BY and its like call a column by the name that it was given."""
-    return any(not column.table and column.name == projection.alias for column in tree.find_all(exp.Column))
+def _rename(select: exp.Select, projection: exp.Expression, name: str) -> None:
+    """Another name for a column of the answer, also where ORDER BY calls it."""
+    order = select.args.get("order")
+    for column in order.find_all(exp.Column) if order is not None else ():
+        if not column.table and column.name == projection.alias:
+            column.set("this", exp.to_identifier(name, quoted=True))
+    projection.set("alias", exp.to_identifier(name, quoted=True))
 
 
 def _name(projection: exp.Expression, place: int) -> str:
-    """What SQLite calls a column without an alias: its words; a number when they are too long for other engines."""
+    """What SQLite calls a column without an alias: its words; a number when they are too long for other engines.
+
+    Empty for a column, or an alias, that has its name.
+    """
     if isinstance(projection, (exp.Alias, exp.Column, exp.Star)):
         return ""
     words = str(projection.sql(dialect="sqlite"))

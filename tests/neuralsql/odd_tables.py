@@ -1,19 +1,13 @@
-"""Two odd tables in SQLite, DuckDB and a PostgreSQL server: every kind of column, and values that are hard to compare.
-
-A test module that wants them says `pytest_plugins = ["tests.fixtures_engines"]`.
-"""
+"""Two odd tables: every kind of column, and values that are hard to compare."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
 import psycopg
-import pytest
-from benchmarks.sql_engines import open_postgres
 
 from chartsight.neuralsql import Settings
 
@@ -46,25 +40,6 @@ ODD_ROWS: Mapping[str, list[tuple[Any, ...]]] = {
     ],
     "u": [(1, "one", 1.0), (1, "one", 2.0), (20, "twenty", None), (7, "seven", 7.5), (None, "none", 0.0)],
 }
-
-
-@pytest.fixture(scope="session")
-def odd_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Engine → its connection."""
-    with (
-        closing(sqlite3.connect(":memory:")) as stored,
-        duckdb.connect() as duck,
-        open_postgres(tmp_path_factory.mktemp("postgres") / "data") as postgres,
-    ):
-        engines: dict[str, Any] = {"sqlite": stored, "duckdb": duck, "postgres": postgres}
-        for name, connection in engines.items():
-            for table, columns in ODD_TABLES.items():
-                declared = ", ".join(f"{column} {DECLARED[kind]}" for column, kind in columns.items())
-                connection.execute(f"CREATE TABLE {table} ({declared})")
-                marks = ", ".join(["%s" if name == "postgres" else "?"] * len(columns))
-                for row in ODD_ROWS[table]:
-                    connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)
-        yield engines
 
 
 def run(connection: Any, sql: str) -> list[tuple[Any, ...]]:
