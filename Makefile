@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all check bench ehrsql ehrxqa-parity starters reference clean
+.PHONY: demo test test-all check bench ehrsql sql-engines ehrxqa-parity starters reference clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
@@ -45,6 +45,10 @@ bench: $(STAMP)
 ## EHRSQL-2024 on the real MIMIC-IV demo: our database, all published queries, their published answers (OPEN_DATA=DIR)
 ehrsql: $(STAMP)
 	@$(BIN)/python benchmarks/ehrsql.py $(if $(OPEN_DATA),--open-data $(OPEN_DATA))
+
+## every gold query of EHRSQL-2024 on SQLite, DuckDB and PostgreSQL (OPEN_DATA=DIR)
+sql-engines: $(STAMP)
+	@PYTHONPATH=. $(BIN)/python benchmarks/sql_engines.py $(if $(OPEN_DATA),--open-data $(OPEN_DATA))
 
 ## EHRXQA's database row for row as the published builder makes it; BUILDER is your clone, BUILDER_PYTHON its Python
 ehrxqa-parity: $(STAMP)

@@ -17,41 +17,41 @@ _ALIAS = "rows_in_order"
 
 
 def keep_all_ties(tree: exp.Query, settings: Settings) -> exp.Query:
-    """Every limited SELECT with all rows that could stand in its places; `= (SELECT …)` compares with each of them.
+    """Every limited query with all rows that could stand in its places; `= (SELECT …)` compares with each of them.
 
     Does nothing unless `settings.ties` is `all`.
     """
     if settings.ties != "all":
         return tree
-    for select in reversed(list(tree.find_all(exp.Select))):
-        if select.args.get("limit") is None:
+    for query in reversed(list(tree.find_all(exp.Select, exp.SetOperation))):
+        if query.args.get("limit") is None:
             continue
-        found = _with_ties(select)
-        parent = select.parent
+        found = _with_ties(query)
+        parent = query.parent
         if isinstance(parent, exp.Subquery) and isinstance(parent.parent, exp.EQ):
             equal = parent.parent
             other = equal.left if equal.right is parent else equal.right
             equal.replace(exp.In(this=other.copy(), query=found.subquery()))
-        elif select is tree:
+        elif query is tree:
             tree = found
         else:
-            select.replace(found)
+            query.replace(found)
     return tree
 
 
-def _with_ties(select: exp.Select) -> exp.Select:
-    limit = int(select.args["limit"].expression.name)
-    offset = select.args.get("offset")
+def _with_ties(query: exp.Query) -> exp.Select:
+    limit = int(query.args["limit"].expression.name)
+    offset = query.args.get("offset")
     skipped = int(offset.expression.name) if offset is not None else 0
-    rows = select.copy()
+    rows = query.copy()
     for key in ("limit", "offset", "order"):
         rows.set(key, None)
-    names = [projection.alias_or_name for projection in select.selects]
-    order = select.args.get("order")
+    names = [projection.alias_or_name for projection in query.selects]
+    order = query.args.get("order")
     ordered = []
     if order is not None:
         order = order.copy()
-        point_at_columns(select, order)
+        point_at_columns(query, order)
         for place, each in enumerate(order.expressions, 1):
             if each.this.is_int:
                 name = names[int(each.this.name) - 1]

@@ -49,8 +49,8 @@ def _keys(select: exp.Select, settings: Settings, tables: dict[str, list[str]]) 
     return [] if aggregates_of(select) else row_keys(select, settings, tables)
 
 
-def point_at_columns(query: exp.Select, order: exp.Order) -> None:
-    """ORDER BY of distinct rows by the number of the column: what is selected may be presented otherwise later."""
+def point_at_columns(query: exp.Query, order: exp.Order) -> None:
+    """ORDER BY of distinct rows, or of a set, by the number of the column, which may be presented otherwise later."""
     shown = [projection.this if isinstance(projection, exp.Alias) else projection for projection in query.selects]
     names = [projection.alias_or_name for projection in query.selects]
     for each in order.expressions:
