@@ -153,3 +153,4 @@ select k, name, max(amount) from u group by k;
 select name, min(amount) from u;
 select i, count(*) from t where i=7;
 select k+1, count(*) from u group by k;
+select +i, - +i, +s + 1 from t where +i < 5 or +s = 20;

@@ -19,10 +19,11 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ErrorLevel, ParseError, TokenError
 from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlglot.parsers.sqlite import SQLiteParser
+from sqlglot.tokens import TokenType
 
 from chartsight.errors import QueryError
 from chartsight.neuralsql.rewrites import PREPARING, STABLE, TRANSLATING
-from chartsight.neuralsql.rewrites.base import EngineName, Settings
+from chartsight.neuralsql.rewrites.base import EngineName, Plus, Settings
 from chartsight.neuralsql.rewrites.vqa_texts import read_vqa_texts
 from chartsight.neuralsql.spelling import SPELLING
 
@@ -31,6 +32,11 @@ __all__ = ["EngineName", "NeuralSql", "Settings", "parse", "prepare", "settle", 
 FRAGMENT = 40  # characters of a query that an error repeats
 # Functions whose parts a rewrite must know; all others stay calls by name, with their arguments as written.
 _UNDERSTOOD = ("COUNT", "SUM", "AVG", "MIN", "MAX", "COALESCE")
+
+
+def _parse_plus(parser: SQLiteParser) -> exp.Expression:
+    operand = parser._parse_unary()
+    return operand if isinstance(operand, exp.Literal) else Plus(this=operand)
 
 
 class NeuralSql(SQLite):  # type: ignore[misc]  # sqlglot is untyped to us
@@ -43,11 +49,14 @@ class NeuralSql(SQLite):  # type: ignore[misc]  # sqlglot is untyped to us
         """
 
         FUNCTIONS: ClassVar = {name: SQLiteParser.FUNCTIONS[name] for name in _UNDERSTOOD}
+        UNARY_PARSERS: ClassVar = {**SQLiteParser.UNARY_PARSERS, TokenType.PLUS: _parse_plus}
         FUNCTION_PARSERS: ClassVar = {"CAST": SQLiteParser.FUNCTION_PARSERS["CAST"]}
         JOINS_HAVE_EQUAL_PRECEDENCE: ClassVar = False
 
     class Generator(SQLiteGenerator):  # type: ignore[misc]
         """Writes what was read: a denied test as the one test that it was, which SQLite can look up in an index."""
+
+        TRANSFORMS: ClassVar = {**SQLiteGenerator.TRANSFORMS, Plus: lambda self, node: f"+{self.sql(node, 'this')}"}
 
         def not_sql(self, expression: exp.Not) -> str:
             """`IS NOT NULL` as such."""

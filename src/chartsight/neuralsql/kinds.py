@@ -19,7 +19,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from chartsight.errors import QueryError
-from chartsight.neuralsql.rewrites.base import call_name
+from chartsight.neuralsql.rewrites.base import Plus, call_name
 
 Kind = Literal["int", "real", "text", "time", "date", "bool", "null"]
 Affinity = Literal["numeric", "text"] | None
@@ -108,7 +108,7 @@ def kind_of(node: exp.Expression | None) -> Kind:
         return "text" if node.is_string else "int" if node.name.isdigit() else "real"
     if isinstance(node, _TRUTHS):
         return "bool"
-    if isinstance(node, (exp.Paren, exp.Alias, exp.Ordered, exp.Window, exp.IgnoreNulls)):
+    if isinstance(node, (exp.Paren, exp.Alias, exp.Ordered, exp.Window, exp.IgnoreNulls, Plus)):
         return kind_of(node.this)
     if isinstance(node, (exp.Subquery, exp.Select, exp.SetOperation)):
         query = node.unnest() if isinstance(node, exp.Subquery) else node

@@ -11,14 +11,17 @@ from sqlglot import exp
 
 from chartsight.neuralsql.kinds import kind_of
 from chartsight.neuralsql.native import native, to_number, to_text
-from chartsight.neuralsql.rewrites.base import EngineName, Settings, deepest_first
+from chartsight.neuralsql.rewrites.base import EngineName, Plus, Settings, deepest_first
 
 
 def translate_arithmetic(tree: exp.Query, settings: Settings, engine: EngineName) -> exp.Query:
-    """`+ - * / %`, the minus sign and `||` on the operands that SQLite would reckon with."""
-    for node in deepest_first(tree, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe):
+    """`+ - * / %`, the signs and `||` on the operands that SQLite would reckon with."""
+    for node in deepest_first(tree, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg, exp.DPipe, Plus):
         kind = kind_of(node)
-        if isinstance(node, exp.DPipe):
+        if isinstance(node, Plus):
+            node.this.meta["affinity"] = None
+            node.replace(node.this)
+        elif isinstance(node, exp.DPipe):
             text = native(engine, "__a || __b", "text", a=to_text(node.left, engine), b=to_text(node.right, engine))
             node.replace(text)
         elif isinstance(node, exp.Neg):

@@ -35,6 +35,10 @@ class Settings:
     ties: Literal["first", "last", "all"] = "first"
 
 
+class Plus(exp.Unary):  # type: ignore[misc]  # sqlglot is untyped to us
+    """`+column`: the same value, without the column's affinity."""
+
+
 def is_call(node: exp.Expression | None, *names: str) -> bool:
     """Whether `node` calls one of the functions, whatever its case."""
     return isinstance(node, exp.Anonymous) and node.name.lower() in names

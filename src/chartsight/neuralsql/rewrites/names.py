@@ -74,7 +74,7 @@ def _name(projection: exp.Expression, place: int) -> str:
     """
     if isinstance(projection, (exp.Alias, exp.Column, exp.Star)):
         return ""
-    words = str(projection.sql(dialect="sqlite"))
+    words = str(projection.sql(dialect="neuralsql"))  # of `dialect`, which registers itself
     return words if len(words) <= LONGEST_NAME and '"' not in words else f"column {place}"
 
 
