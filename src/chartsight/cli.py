@@ -474,6 +474,9 @@ def predict(
     split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "test",
     seed: Seed = 0,
     limit: Annotated[int | None, typer.Option(help="Only so many questions.")] = None,
+    sets: Annotated[
+        str, typer.Option(help="Lists: generate writes them, itemwise asks yes or no a name.")
+    ] = "generate",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the GPU when there is one.")] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -484,8 +487,8 @@ def predict(
     from chartsight.runs import read_manifest
 
     path = predict_questions(
-        model, questions, out, condition=condition, split=split, seed=seed, limit=limit, device=device,  # type: ignore[arg-type]
-        force=force, quiet=quiet,
+        model, questions, out, condition=condition, split=split, seed=seed, limit=limit, sets=sets,  # type: ignore[arg-type]
+        device=device, force=force, quiet=quiet,
     )  # fmt: skip
     counted = (read_manifest(path) or {}).get("counts", {"kept": {}, "dropped": {}})
     show(as_json, {"predictions": str(path), **counted}, f"{path}{left_out(counted['dropped'])}")

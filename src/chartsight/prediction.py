@@ -2,6 +2,9 @@
 
 Conditions: `full` (the film), `shuffled` (another patient's film of the same view), `blank` (a uniform grey film),
 `question_only` (no film at all in the prompt). A text-only model is asked without the film whatever the condition.
+
+Lists are written by the model, or decided name by name: a yes/no question each, and the odds of what it was fine-tuned
+on (`sets="itemwise"`, `questions.list_items`).
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -22,7 +25,9 @@ from chartsight.evaluation.normaliser import ParsedAnswer, parse_answer
 from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex, read_film_index
 from chartsight.progress import track
+from chartsight.questions.answer_text import render_answer
 from chartsight.questions.files import film_index_of, read_questions
+from chartsight.questions.list_items import ItemOdds, list_items, read_list
 from chartsight.runs import Run, check_apart, check_place, make_folder, new_output, read_manifest
 from chartsight.schema import Condition, Prediction, Question, prediction_schema, strictest_pairing, strictest_terms
 
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 OFFERED: tuple[Condition, ...] = ("full", "shuffled", "blank", "question_only")
 BLANK_GREY = 118  # about the mean grey of a chest film
 BLANK = "blank"  # the donor of a blank film
+Sets = Literal["generate", "itemwise"]
+SETS: tuple[Sets, ...] = get_args(Sets)
 DECODING = "greedy/48"
 QUESTIONS_A_BATCH = 512  # answers are synced to disk after so many
 
@@ -45,12 +52,24 @@ class Asked:
         films: What the model is shown; empty when it is asked without a film.
         donors: Films that stand in for the question's own; empty under `full`.
         key: Of the answer.
+        parts: Prompt and key of each yes/no question that decides a list; empty when the model writes it.
     """
 
     question: Question
     films: tuple[str, ...]
     donors: tuple[str, ...]
     key: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def put(self) -> tuple[tuple[str, str], ...]:
+        """What the model is really asked, and the key of each answer."""
+        return self.parts or ((wording(self.question), self.key),)
+
+
+def wording(question: Question) -> str:
+    """What a model reads: never a patient or a study."""
+    return question.visual_question or question.question
 
 
 def predict_questions(
@@ -62,6 +81,7 @@ def predict_questions(
     split: str = "test",
     seed: int = 0,
     limit: int | None = None,
+    sets: Sets = "generate",
     device: str | None = None,
     quiet: bool = False,
     force: bool = False,
@@ -79,6 +99,8 @@ def predict_questions(
         split: train, valid, test or all.
         seed: Of the donors under `shuffled`.
         limit: Only so many questions, spread over the films.
+        sets: Lists are written by the model (`generate`), or decided name by name (`itemwise`), where their template
+            says how; others are written.
         device: cpu, cuda, ...; the GPU when there is one.
         quiet: No progress bar.
         force: Replace a sealed file of another run.
@@ -95,6 +117,8 @@ def predict_questions(
     questions, out = Path(questions), Path(out)
     if condition not in OFFERED:
         raise QuestionError("no-condition", "condition", repr(condition), " or ".join(OFFERED))
+    if sets not in SETS:
+        raise QuestionError("no-sets", "sets", repr(sets), " or ".join(SETS))
     if limit is not None and limit < 1:
         raise QuestionError("bad-limit", "limit", str(limit), "at least 1")
     if seed < 0:
@@ -103,6 +127,7 @@ def predict_questions(
     config = {
         "model": fingerprint(model_folder(model)), "questions": hashlib.sha256(questions.read_bytes()).hexdigest()
         if questions.is_file() else None, "condition": condition, "split": split, "seed": seed, "limit": limit,
+        "sets": sets,
     }  # fmt: skip
     if out.is_dir():
         raise OutputError("output-exists", out, "is a folder", "a file, such as predictions.parquet")
@@ -129,11 +154,12 @@ def predict_questions(
 
     vlm = load_vlm(model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     index = read_film_index(film_index_of(questions))
-    asked = list(put_questions(chosen, condition, index, vlm, seed))
+    odds = ItemOdds.read(model_folder(model))
+    asked = list(put_questions(chosen, condition, index, vlm, seed, sets))
     store = AnswerStore(store_path)
     _answer(vlm, asked, index, store, run, quiet=quiet)
     with new_output(out, replace=out.exists()) as partial:
-        _seal(partial, asked, store, vlm, condition, run.run_id)
+        _seal(partial, asked, store, vlm, odds, condition, run.run_id)
     run.kept = {"predictions": len(asked)}
     run.write(out)
     store.path.unlink(missing_ok=True)
@@ -159,7 +185,12 @@ def select_questions(questions: Sequence[Question], split: str, limit: int | Non
 
 
 def put_questions(
-    questions: Sequence[Question], condition: Condition, index: FilmIndex, vlm: Vlm, seed: int
+    questions: Sequence[Question],
+    condition: Condition,
+    index: FilmIndex,
+    vlm: Vlm,
+    seed: int,
+    sets: Sets = "generate",
 ) -> Iterator[Asked]:
     """Every question with the films it is shown and the key of its answer.
 
@@ -183,13 +214,25 @@ def put_questions(
             shown = tuple(donors[image_id] for image_id in shown)
         elif condition == "blank":
             shown = (BLANK,) * len(shown)
-        prompt = vlm.prompts.template.render(question.visual_question or question.question, len(shown) if sees else 0)
         digests = [BLANK if film == BLANK else index[film].digest for film in shown] if sees else []
-        key = answer_key(
-            image_digests=digests, preprocessing_digest=preprocessing, prompt=prompt,
-            model_fingerprint=vlm.fingerprint, decoding=DECODING, dtype=str(vlm.model.dtype), back_end="transformers",
-        )  # fmt: skip
-        yield Asked(question, shown if sees else (), shown if shown != question.image_ids else (), key)
+
+        def key_of(text: str, digests: Sequence[str] = digests, films: int = len(shown) if sees else 0) -> str:
+            return answer_key(
+                image_digests=digests, preprocessing_digest=preprocessing,
+                prompt=vlm.prompts.template.render(text, films), model_fingerprint=vlm.fingerprint, decoding=DECODING,
+                dtype=str(vlm.model.dtype), back_end="transformers",
+            )  # fmt: skip
+
+        items = list_items(question) if sets == "itemwise" else ()
+        parts = tuple((ask, key_of(ask)) for ask in sorted({ask for item in items for ask in item.asks}))
+        key = hashlib.sha256("".join(each for _, each in parts).encode()).hexdigest() if parts else None
+        yield Asked(
+            question,
+            shown if sees else (),
+            shown if shown != question.image_ids else (),
+            key or key_of(wording(question)),
+            parts,
+        )
 
 
 def donor_films(image_ids: set[str], index: FilmIndex, seed: int) -> dict[str, str]:
@@ -218,39 +261,38 @@ def _answer(vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerSto
     """Every answer that the store lacks, put into it."""
     from chartsight.vlm.answering import FilmQuestions, answer_films
 
-    todo = list({ask.key: ask for ask in asked if ask.key not in store}.values())
-    shown = sorted({film for ask in todo for film in ask.films if film != BLANK})
+    put = {key: (ask.films, text) for ask in asked for text, key in ask.put}
+    todo = {key: films_text for key, films_text in put.items() if key not in store}
+    shown = sorted({film for shown_films, _ in todo.values() for film in shown_films if film != BLANK})
     preprocessing = vlm.card.preprocessing
     films = build_film_cache(
         index.films(shown), preprocessing.size_px, default_cache_folder(), fill=preprocessing.fill, quiet=quiet
     )
     blank = np.full((preprocessing.size_px,) * 2, BLANK_GREY, dtype=np.uint8)
     failed: Mapping[str, str] = films.failed
-    for ask in todo:
-        if bad := [film for film in ask.films if film in failed]:
+    by_film: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for key, (shown_films, text) in todo.items():
+        if bad := [film for film in shown_films if film in failed]:
             run.drop("unreadable film", bad[0], row=failed[bad[0]])
-            store.append([(ask.key, {"error": failed[bad[0]]})])
-    todo = [ask for ask in todo if ask.key not in store]
-    by_film: dict[tuple[str, ...], list[Asked]] = {}
-    for ask in todo:
-        by_film.setdefault(ask.films, []).append(ask)
-    groups = list(by_film.items())
-    batches = list(_batches(groups))
+            store.append([(key, {"error": failed[bad[0]]})])
+        else:
+            by_film.setdefault(shown_films, []).append((text, key))
+    batches = list(_batches(sorted(by_film.items())))
     for batch in track(batches, f"answering ({len(todo):,} questions)", quiet=quiet):
         started = time.perf_counter()
         items = [
             FilmQuestions(
                 (blank if shown_films[0] == BLANK else films[shown_films[0]]) if shown_films else None,
-                tuple(ask.question.visual_question or ask.question.question for ask in group),
+                tuple(text for text, _ in group),
             )
             for shown_films, group in batch
         ]
         answers = [answer for each in answer_films(vlm, items) for answer in each]
-        asks = [ask for _, group in batch for ask in group]
-        latency = (time.perf_counter() - started) * 1000 / len(asks)
+        keys = [key for _, group in batch for _, key in group]
+        latency = (time.perf_counter() - started) * 1000 / len(keys)
         store.append(
             (
-                ask.key,
+                key,
                 {
                     "text": answer.text,
                     "n_tokens": answer.n_tokens,
@@ -258,14 +300,14 @@ def _answer(vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerSto
                     "ms": round(latency, 2),
                 },
             )
-            for ask, answer in zip(asks, answers, strict=True)
+            for key, answer in zip(keys, answers, strict=True)
         )
 
 
 def _batches(
-    groups: Sequence[tuple[tuple[str, ...], list[Asked]]],
-) -> Iterator[list[tuple[tuple[str, ...], list[Asked]]]]:
-    batch: list[tuple[tuple[str, ...], list[Asked]]] = []
+    groups: Sequence[tuple[tuple[str, ...], list[tuple[str, str]]]],
+) -> Iterator[list[tuple[tuple[str, ...], list[tuple[str, str]]]]]:
+    batch: list[tuple[tuple[str, ...], list[tuple[str, str]]]] = []
     size = 0
     for films, asks in groups:
         for start in range(0, len(asks), QUESTIONS_A_BATCH):
@@ -279,17 +321,26 @@ def _batches(
         yield batch
 
 
-def build_prediction(ask: Asked, answer: Mapping[str, Any], vlm: Vlm, condition: Condition, run_id: str) -> Prediction:
-    """The row of one question from its stored answer."""
+def build_prediction(
+    ask: Asked, answers: Sequence[Mapping[str, Any]], vlm: Vlm, odds: ItemOdds, condition: Condition, run_id: str
+) -> Prediction:
+    """The row of one question from the stored answers to what was put, one or one a part."""
     question = ask.question
-    prompt = vlm.prompts.template.render(question.visual_question or question.question, len(ask.films))
+    prompt = "\n".join(vlm.prompts.template.render(text, len(ask.films)) for text, _ in ask.put)
     parsed: ParsedAnswer | None = None
     text = ""
-    if "error" not in answer:
-        text = str(answer["text"])
+    scores: Mapping[str, float] = {}
+    error = next((str(answer["error"]) for answer in answers if "error" in answer), None)
+    if error is None and ask.parts:
+        chances = {put: _chance(answer) for (put, _), answer in zip(ask.parts, answers, strict=True)}
+        value, scores = read_list(list_items(question), chances, odds)
+        parsed = ParsedAnswer("answered", value)
+        text = render_answer(_json(value), "set")
+    elif error is None:
+        text = str(answers[0]["text"])
         parsed = parse_answer(text, question.answer_type, question.allowed_answers)
+        scores = answers[0]["first"] if question.answer_type == "boolean" else {}
     answered = parsed is not None and parsed.outcome == "answered"
-    scored = parsed is not None and question.answer_type == "boolean"
     return Prediction(
         question_id=question.question_id,
         run_id=run_id,
@@ -300,12 +351,18 @@ def build_prediction(ask: Asked, answer: Mapping[str, Any], vlm: Vlm, condition:
         raw_text=text,
         value=_json(parsed.value) if parsed is not None and answered else "null",
         outcome="failed" if parsed is None else parsed.outcome,
-        scores=json.dumps(answer["first"]) if scored else "{}",
+        scores=json.dumps(scores),
         answer_key=ask.key,
-        n_tokens=int(answer.get("n_tokens", 0)),
-        latency_ms=float(answer.get("ms", 0.0)),
-        error=None if parsed is not None else str(answer["error"]),
+        n_tokens=sum(int(answer.get("n_tokens", 0)) for answer in answers),
+        latency_ms=sum(float(answer.get("ms", 0.0)) for answer in answers),
+        error=error,
     )
+
+
+def _chance(answer: Mapping[str, Any]) -> float:
+    """Of yes among yes and no; even when the model weighs neither."""
+    yes, no = (float(answer["first"].get(word, 0.0)) for word in ("yes", "no"))
+    return yes / (yes + no) if yes + no > 0 else 0.5
 
 
 def _json(value: object) -> str:
@@ -314,15 +371,23 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _seal(path: Path, asked: Sequence[Asked], store: AnswerStore, vlm: Vlm, condition: Condition, run_id: str) -> None:
+def _seal(
+    path: Path,
+    asked: Sequence[Asked],
+    store: AnswerStore,
+    vlm: Vlm,
+    odds: ItemOdds,
+    condition: Condition,
+    run_id: str,
+) -> None:
     """The Parquet file of all predictions, sorted by question_id."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = []
     for ask in sorted(asked, key=lambda each: each.question.question_id):
-        answer = store.get(ask.key)
-        if answer is None:
+        answers = [answer for _, key in ask.put if (answer := store.get(key)) is not None]
+        if len(answers) < len(ask.put):
             raise ChartsightError("lost-answer", store.path, f"no answer for {ask.question.question_id}", "one each")
-        rows.append(asdict(build_prediction(ask, answer, vlm, condition, run_id)))
+        rows.append(asdict(build_prediction(ask, answers, vlm, odds, condition, run_id)))
     pq.write_table(pa.Table.from_pylist(rows, schema=prediction_schema()), path, compression="zstd")

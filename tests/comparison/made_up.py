@@ -111,7 +111,7 @@ def stand_in(habits: dict[str, Habit], asked: list[tuple[str, str]] | None = Non
 
     def predict(
         model: str | Path, questions: Path, out: Path, *, condition: Condition = "full", split: Split = "test",
-        seed: int = 0, limit: int | None = None, quiet: bool = False,
+        seed: int = 0, limit: int | None = None, sets: str = "generate", quiet: bool = False,
     ) -> Path:  # fmt: skip
         if out.exists() and pq.read_table(out)["model_fingerprint"][0].as_py() == f"made-up-{model}":
             return out

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Predict(Protocol):
 
     def __call__(
         self, model: str | Path, questions: Path, out: Path, *, condition: Condition = ..., split: Split = ...,
-        seed: int = ..., limit: int | None = ..., quiet: bool = ...,
+        seed: int = ..., limit: int | None = ..., sets: Literal["generate", "itemwise"] = ..., quiet: bool = ...,
     ) -> Path:  # fmt: skip
         """The path of a predictions.parquet."""
         ...
@@ -77,7 +77,8 @@ def collect_answers(
         for condition in model.asked_under(recipe.conditions):
             written = predict(
                 model.source, recipe.questions, prediction_path(folder, model.name, condition),
-                condition=condition, split=recipe.split, seed=recipe.seed, limit=recipe.limit, quiet=quiet,
+                condition=condition, split=recipe.split, seed=recipe.seed, limit=recipe.limit, sets=recipe.sets,
+                quiet=quiet,
             )  # fmt: skip
             rows_of[model.name, condition] = _read_rows(written)
     asked = _same_questions(rows_of, questions, recipe)

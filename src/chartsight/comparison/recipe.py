@@ -75,6 +75,7 @@ class CompareRecipe(Recipe):
         bootstrap: Resamples of whole patients behind every interval.
         seed: Of the donor films, the resamples and the choice of films to show.
         limit: Only so many questions.
+        sets: How all models answer lists: they write them, or say yes or no to each name (`chartsight.prediction`).
         title: On top of the report.
     """
 
@@ -85,6 +86,7 @@ class CompareRecipe(Recipe):
     bootstrap: int = Field(default=10_000, ge=100)
     seed: Seed = 7
     limit: int | None = Field(default=None, ge=1)
+    sets: Literal["generate", "itemwise"] = "generate"
     title: str = "Does the model look?"
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from string import Formatter
@@ -91,6 +92,11 @@ class TemplateSet:
     program: str
     words: Mapping[str, tuple[str, str]]
     templates: tuple[Template, ...]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Template]:
+        """The templates by their names."""
+        return {template.id: template for template in self.templates}
 
     @property
     def source(self) -> str:

@@ -34,6 +34,7 @@ from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions.files import film_index_of, read_questions
+from chartsight.questions.list_items import ItemOdds
 from chartsight.runs import (
     Run,
     check_apart,
@@ -128,6 +129,9 @@ def train_answers(
     )
     with _full_disk_of(out):
         _save(replace(vlm, card=card), learner, recipe, out)
+        odds = ItemOdds.of(train)
+        if odds.asked:
+            odds.write(out / "model")
     run.kept = {"train questions": len(train), "valid questions": len(valid), "rows": len(rows)}
     run.outputs.append({"path": str(out / "model"), "seconds": round(time.perf_counter() - started, 1)})
     run.outputs.append({"best": trainer.state.best_metric, "best_step": trainer.state.best_global_step})
