@@ -46,12 +46,14 @@ def test_figures_of_known_answers() -> None:
         ("tuned", "full"): answers(everything),
         ("tuned", "shuffled"): answers(is_boolean),
         ("twin", "full"): answers(is_boolean & is_yes),  # says yes to all, and lists nothing
+        ("tuned, writing", "full"): answers(is_boolean),
+        ("twin, writing", "full"): answers(~is_boolean & (np.arange(400) % 4 == 3)),  # half of the lists
     }
     shift = another_hospital.measure("here", asked, given, {"boolean": "true", "set": "[]"})
     assert (shift.questions, shift.patients) == (400, 100)
     assert shift.verify["twin"].estimate == pytest.approx(0.5)
     assert shift.over_twin["verify"].estimate == pytest.approx(0.5)
-    assert shift.over_twin["query"].estimate == shift.over_twin["query_f1"].estimate == pytest.approx(1.0)
+    assert shift.over_twin["query"].estimate == shift.over_twin["query_f1"].estimate == pytest.approx(0.5)
     assert shift.over_medical.estimate == pytest.approx(0.5) == shift.over_shuffled.estimate
     assert shift.prior.estimate == pytest.approx(0.25) and shift.twin_over_prior.estimate == pytest.approx(0.0)
     assert "| lists, exact: tuned | 100.0 [" in another_hospital.page([shift], "command")
