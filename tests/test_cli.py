@@ -47,7 +47,7 @@ COMMAND_LINE = {
     "questions curate": "QUESTIONS OUT --action --subset --ties --no-ties --leakage --max-prior --near-duplicates "
     "--pairs --seed --force --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
-    "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --device --force --quiet -q --json",
+    "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --sets --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",
     "models list": "--json",
 }
