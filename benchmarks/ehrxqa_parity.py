@@ -21,14 +21,14 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from benchmarks.ehrxqa_sources import VARIANTS, make_variant
+from benchmarks.ehrxqa_sources import GOLD, VARIANTS, make_variant
 from rich.console import Console
 
 from chartsight.errors import ChartsightError, GateError
@@ -42,6 +42,7 @@ from chartsight.runs import package_versions
 
 PATIENTS, STAYING, VALID_SHARE, MAX_STUDY_ORDER = 40, 8, 0.3, 4
 LAST_LINES = 3  # of a builder's output, when it stops
+BUILDER_ENVIRONMENT = {"PYTHONBREAKPOINT": "0", "TZ": "UTC", "OMP_NUM_THREADS": "1"}
 SECTION = Section("ehrxqa-parity")
 
 
@@ -109,8 +110,14 @@ class Parity:
     published_seconds: float
 
 
-def prepare_builder(builder: Path, out: Path, gold: int) -> None:
+def prepare_builder(builder: Path, out: Path, gold: int, config: EhrxqaConfig) -> None:
     """A copy of the user's clone with the constants replaced.
+
+    Args:
+        builder: The clone.
+        out: A new folder.
+        gold: Hand-labelled patients.
+        config: The other constants.
 
     Raises:
         ChartsightError: It is no clone of the builder, or another version of it.
@@ -124,7 +131,7 @@ def prepare_builder(builder: Path, out: Path, gold: int) -> None:
     shutil.copytree(code, out / "dataset_builder", ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
     shutil.copytree(schema, out / "database" / "mimic_iv_cxr", ignore=shutil.ignore_patterns("*.db", "*.csv"))
     (out / "dataset_builder" / "preprocessed_data").mkdir(exist_ok=True)
-    values = {"gold": gold, "staying": STAYING, "valid_share": VALID_SHARE}
+    values = {"gold": gold, "staying": config.staying, "valid_share": config.valid_share}
     for patch in PATCHES:
         path = out / "dataset_builder" / patch.file
         text = path.read_text("utf-8") if path.is_file() else ""
@@ -145,27 +152,42 @@ def run_builder(python: Path, folder: Path, sources: Path) -> dict[str, float]:
         with gzip.open(packed) as source, packed.with_suffix("").open("wb") as target:
             shutil.copyfileobj(source, target)
         packed.unlink()
-    cxr, graphs, tables = plain / "mimic-cxr-jpg", plain / "chest-imagenome", plain / "mimic-iv"
-    films = ["--mimic_cxr_jpg_dir", str(cxr), "--chest_imagenome_dir", str(graphs)]
-    seconds = {}
     began = time.perf_counter()
-    kept = ["--save_dir", "dataset_builder/preprocessed_data"]
-    order = ["--max_study_order", str(MAX_STUDY_ORDER)]
-    run_script(python, folder, "preprocess_cohort.py", [*films, *kept, *order])
-    run_script(python, folder, "preprocess_label.py", [*films, *kept])
+    for script, arguments in builder_scripts(plain, split_config("train"))[:2]:
+        run_script(python, folder, script, arguments)
     shared = time.perf_counter() - began
+    seconds = {}
     for split in EHRXQA_SPLITS:
-        config = split_config(split)
         began = time.perf_counter()
-        options = {
-            "split": split, "mimic_iv_dir": tables, "db_name": "mimic_iv_cxr", "out_dir": "database",
-            "current_time": config.current_time, "start_year": config.start_year, "time_span": config.time_span,
-            "cur_patient_ratio": config.current_share, "num_patient": config.patients,
-        }  # fmt: skip
-        stated = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        run_script(python, folder, "preprocess_db.py", [*films, *stated, "--deid", "--timeshift"])
+        run_script(python, folder, *builder_scripts(plain, split_config(split))[2])
         seconds[split] = shared + time.perf_counter() - began
     return seconds
+
+
+def builder_scripts(sources: Path, config: EhrxqaConfig) -> list[tuple[str, list[str]]]:
+    """The published builder's three scripts and their arguments; the first two are the same for both splits.
+
+    Args:
+        sources: Folders of unpacked files.
+        config: The split and the constants.
+    """
+    films = {"mimic_cxr_jpg_dir": sources / "mimic-cxr-jpg", "chest_imagenome_dir": sources / "chest-imagenome"}
+    kept = {"save_dir": "dataset_builder/preprocessed_data"}
+    tables = {
+        "split": config.split, "mimic_iv_dir": sources / "mimic-iv", "db_name": "mimic_iv_cxr", "out_dir": "database",
+        "current_time": config.current_time, "start_year": config.start_year, "time_span": config.time_span,
+        "cur_patient_ratio": config.current_share, "num_patient": config.patients,
+    }  # fmt: skip
+    return [
+        ("preprocess_cohort.py", stated({**films, **kept, "max_study_order": config.max_study_order})),
+        ("preprocess_label.py", stated({**films, **kept})),
+        ("preprocess_db.py", [*stated({**films, **tables}), "--deid", "--timeshift"]),
+    ]
+
+
+def stated(options: Mapping[str, object]) -> list[str]:
+    """Options on a command line."""
+    return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
 def run_script(python: Path, folder: Path, script: str, arguments: Sequence[str]) -> None:
@@ -176,7 +198,7 @@ def run_script(python: Path, folder: Path, script: str, arguments: Sequence[str]
     """
     done = subprocess.run(
         [str(python), str(folder / "dataset_builder" / script), *arguments], cwd=folder, text=True, capture_output=True,
-        env={**os.environ, "PYTHONBREAKPOINT": "0", "TZ": "UTC", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **BUILDER_ENVIRONMENT},
     )  # fmt: skip
     if done.returncode != 0:
         last = " / ".join(done.stderr.strip().splitlines()[-LAST_LINES:])
@@ -228,9 +250,7 @@ def run_variant(hospital: Path, variant: str, builder: Path, python: Path, work:
     sources = folder / "sources"
     sources.mkdir(parents=True)
     make_variant(hospital, sources, variant, seed)
-    gold = sources / "chest-imagenome" / "gold_dataset" / "gold_attributes_relations_500pts_500studies1st.txt"
-    patients = {line.split("\t", 1)[0] for line in gold.read_text("utf-8").splitlines()[1:]}
-    prepare_builder(builder, folder / "published", len(patients))
+    prepare_builder(builder, folder / "published", count_gold(sources), split_config("train"))
     published_seconds = run_builder(python, folder / "published", sources)
     found = []
     for split in EHRXQA_SPLITS:
@@ -244,6 +264,11 @@ def run_variant(hospital: Path, variant: str, builder: Path, python: Path, work:
         published = folder / "published" / "database" / "mimic_iv_cxr" / split / "mimic_iv_cxr.db"
         found.append(Parity(variant, split, compare_databases(out, published), seconds, published_seconds[split]))
     return found
+
+
+def count_gold(sources: Path) -> int:
+    """Patients whose films are labelled by hand."""
+    return len({line.split("\t", 1)[0] for line in (sources / GOLD).read_text("utf-8").splitlines()[1:]})
 
 
 def builder_commit(builder: Path) -> str:

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ from chartsight.schema import strictest_terms
 
 DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.json", "labels.parquet"
 LEAST_MEMORY_GIB = 0.5
-DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is the permutation's and Python's
+DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is Python's
 LATER = ("chartevents",)  # staged when the cohort is known: of the largest file only its patients are kept
 
 
@@ -103,7 +104,7 @@ def build_ehrxqa(
         out: The SQLite file to appear.
         sources: The three folders.
         config: The split and the published constants.
-        memory_limit_gib: For DuckDB and the permutation together; larger tables spill into the folder of steps.
+        memory_limit_gib: For everything; half of it is DuckDB's, which spills into the folder of steps beyond it.
         force: Replace an existing database.
         quiet: Draw no progress.
 
@@ -132,9 +133,7 @@ def build_ehrxqa(
     )
     with open_steps(out, made_from) as steps:
         with engine(steps, memory_limit_gib, out) as connection:
-            for name, work in track(
-                list(plan(connection, steps, found, config, memory_limit_gib)), "steps", quiet=quiet
-            ):
+            for name, work in track(list(plan(connection, steps, found, config)), "steps", quiet=quiet):
                 steps.run(name, work)
         describe(run, steps)
         database = steps.path("database", DATABASE)
@@ -180,7 +179,7 @@ Work = Callable[[Path], Facts | None]
 
 
 def plan(
-    connection: duckdb.DuckDBPyConnection, steps: Steps, found: Found, config: EhrxqaConfig, memory_limit_gib: float
+    connection: duckdb.DuckDBPyConnection, steps: Steps, found: Found, config: EhrxqaConfig
 ) -> Iterator[tuple[str, Work]]:
     """The steps in their order; each reads what those before it left."""
     for name in SOURCES:
@@ -201,9 +200,7 @@ def plan(
     for event in EVENT_TABLES:
         yield (
             f"{event.name}_table",
-            lambda folder, event=event: write_events(  # type: ignore[misc]
-                connection, steps, event, config, folder, memory_limit_gib
-            ),
+            lambda folder, event=event: write_events(connection, steps, event, config, folder),  # type: ignore[misc]
         )
     yield "cost_table", lambda folder: write_costs(steps, folder)
     yield "database", lambda folder: write_database(connection, steps, config, folder)
@@ -226,7 +223,7 @@ def stage_source(
         patients = ", ".join(literal(subject) for subject in subjects) or "NULL"
         items = ", ".join(map(literal, CHARTED_ITEMS))
         where = f"itemid IN ({items}) AND subject_id IN ({patients})"
-    facts = stage(connection, SOURCES[name], found.tables[name], folder, where)
+    facts = stage(connection, SOURCES[name], found.tables[name], folder, where, subjects)
     if name == "patients":
         check_release(found.tables[name], facts["rows"], any_version=config.any_version)
     return facts
@@ -387,12 +384,7 @@ def write_dictionary(connection: duckdb.DuckDBPyConnection, steps: Steps, name: 
 
 
 def write_events(
-    connection: duckdb.DuckDBPyConnection,
-    steps: Steps,
-    event: Any,
-    config: EhrxqaConfig,
-    folder: Path,
-    memory_limit_gib: float,
+    connection: duckdb.DuckDBPyConnection, steps: Steps, event: Any, config: EhrxqaConfig, folder: Path
 ) -> Facts:
     """One table of events."""
     for view, dictionary in (
@@ -401,8 +393,7 @@ def write_events(
     ):  # fmt: skip
         path = steps.path(f"{dictionary}_table", TABLE)
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM read_parquet({literal(path)})")
-    share = memory_limit_gib * (1 - DATABASE_SHARE)
-    return build_events(connection, steps, event, read_cohort(steps), config, folder, share)
+    return build_events(connection, steps, event, read_cohort(steps), config, folder)
 
 
 def write_costs(steps: Steps, folder: Path) -> Facts:
@@ -487,17 +478,19 @@ def write_film_labels(
         for _, of_patient in groupby(studies, key=lambda each: each[0]):
             for subject, study, image, said in sorted(of_patient, key=lambda each: times[each[1]]):
                 film = films[study]
-                ct_ratio, mt_ratio = ratios.get(image, (None, None))
+                seen = (
+                    subject, placed[study], study, text_or_none(image), text_or_none(film.view), times[study],
+                    float(film.order),
+                )  # fmt: skip
+                measured = ratios.get(image, (None, None))
                 for label in said:
-                    yield (
-                        number, subject, placed[study], study, text_or_none(image), text_or_none(film.view),
-                        times[study], float(film.order), *label_cells(label), ct_ratio, mt_ratio,
-                    )  # fmt: skip
+                    yield (number, *seen, *label_cells(label), *measured)
                     number += 1
 
     return insert_rows(database, "tb_cxr_plus", rows(), len(columns))
 
 
+@lru_cache(maxsize=8192)  # so few are different
 def label_cells(label: Label) -> tuple[str | None, int, str | None, str | None]:
     """object, relation, attribute, category as they are read back."""
     return text_or_none(label.object), label.relation, text_or_none(label.attribute), text_or_none(label.category)

@@ -72,8 +72,9 @@ def database_digest(path: Path) -> dict[str, str]:
             digest = hashlib.sha256()
             declared = connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
             digest.update(json.dumps([column[1:3] for column in declared]).encode())
-            for row in connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY rowid"):
-                digest.update(json.dumps(row).encode() + b"\n")
+            rows = connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY rowid")
+            while some := rows.fetchmany(ROWS_AT_A_TIME):
+                digest.update(json.dumps(some).encode() + b"\n")
             digests[name.lower()] = digest.hexdigest()
     except sqlite3.DatabaseError as error:
         raise RecordError("no-record", path, "is no SQLite database") from error

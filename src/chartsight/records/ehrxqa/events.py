@@ -1,7 +1,7 @@
 """One table of events: cleaned over the whole source, permuted, cut to the cohort, moved in time.
 
-Only what the cohort needs is ever in memory: the places of all cleaned rows, the rows of its own admissions, and for
-each of these the values that the permutation gives it.
+Only what the cohort needs is ever in memory: the rows of its own admissions, for each of these the values that the
+permutation gives it, and of all other rows whether cleaning keeps them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from chartsight.records.ehrxqa.cleaning import Cleaned, EventTable, cleaned_events, with_row_id
 from chartsight.records.ehrxqa.config import EhrxqaConfig
-from chartsight.records.ehrxqa.permutation import permutation
+from chartsight.records.ehrxqa.permutation import KeptRows, permuted
 from chartsight.records.ehrxqa.published_csv import Kind, parse_decimal
 from chartsight.records.ehrxqa.steps import Facts, Steps
 from chartsight.records.ehrxqa.times import parse_times, shift, time_texts
 from chartsight.records.sql import quoted
 
 TABLE = "table.parquet"
+ROWS_AT_A_TIME = 2**20
 
 
 def build_events(
@@ -34,7 +35,6 @@ def build_events(
     cohort: Mapping[str, Any],
     config: EhrxqaConfig,
     folder: Path,
-    memory_limit_gib: float,
 ) -> Facts:
     """Write one table of events to `folder`; how many rows it has.
 
@@ -45,22 +45,23 @@ def build_events(
         cohort: offsets, admissions and stays of the cohort.
         config: The window.
         folder: Of the step.
-        memory_limit_gib: Of the permutation.
 
     Raises:
-        RecordError: A time is none, or the permutation does not fit into memory.
+        RecordError: A time is none.
     """
     where = steps.facts(event.name)["path"]
     cleaned = cleaned_events(connection, steps, event.name)
     offsets = {int(subject): int(minutes) for subject, minutes in cohort["offsets"].items()}
     until = np.datetime64(config.current_time, "s")
     since = np.datetime64(f"{config.start_year}-01-01", "s")
+    is_kept = np.zeros(steps.facts(event.name)["rows"], np.bool_)
     if event.shifts_first:
-        places = places_until(connection, cleaned, event.time, offsets, until, where)
+        is_kept[places_until(connection, cleaned, event.time, offsets, until, where)] = True
     else:
-        places = connection.execute(f"SELECT place FROM ({cleaned.query})").fetchnumpy()["place"]
-    places.sort()
-    table = permuted(connection, event, cleaned, cohort["admissions"], places, memory_limit_gib)
+        for batch in connection.sql(f"SELECT place FROM ({cleaned.query})").to_arrow_reader(ROWS_AT_A_TIME):
+            is_kept[batch["place"].to_numpy()] = True
+    kept_rows = KeptRows(is_kept)
+    table = with_permuted_values(connection, event, cleaned, cohort["admissions"], kept_rows)
     times = table[event.time].to_pylist()
     stays = [cohort["stays"][str(int(hadm))] for hadm in table["hadm_id"].to_pylist()]
     if event.name == "diagnoses_icd":  # as if all were made when the admission began
@@ -77,16 +78,11 @@ def build_events(
     kept = np.flatnonzero(~np.isnat(moved) & (moved >= since))
     table = with_row_id(table.take(pa.array(kept, pa.int64())))
     pq.write_table(table, folder / TABLE)
-    return {"rows": table.num_rows, "permuted": len(places)}
+    return {"rows": table.num_rows, "permuted": len(kept_rows)}
 
 
-def permuted(
-    connection: duckdb.DuckDBPyConnection,
-    event: EventTable,
-    cleaned: Cleaned,
-    admissions: list[int],
-    places: NDArray[np.int64],
-    memory_limit_gib: float,
+def with_permuted_values(
+    connection: duckdb.DuckDBPyConnection, event: EventTable, cleaned: Cleaned, admissions: list[int], kept: KeptRows
 ) -> pa.Table:
     """The cohort's rows with the values that the permutation gives them.
 
@@ -95,20 +91,16 @@ def permuted(
         event: What is permuted.
         cleaned: The rows.
         admissions: Of the cohort.
-        places: Of all cleaned rows in the file, sorted: what the permutation counts.
-        memory_limit_gib: Of the permutation.
+        kept: All cleaned rows of the file: what the permutation counts.
     """
     register(connection, "cohort_admissions", hadm_id=np.array(admissions, np.float64))
     own = connection.sql(
         f"""SELECT * FROM ({cleaned.query})
             WHERE CAST(hadm_id AS DOUBLE) IN (SELECT hadm_id FROM cohort_admissions) ORDER BY place"""
     ).to_arrow_table()
-    mine = own["place"].to_numpy()
-    nth = np.searchsorted(places, mine)
-    counted = np.minimum(nth, max(len(places) - 1, 0))
-    is_counted = places[counted] == mine if len(places) else np.zeros(len(mine), np.bool_)
-    own, nth = own.take(pa.array(np.flatnonzero(is_counted), pa.int64())), nth[is_counted]
-    sources = places[permutation(len(places), memory_limit_gib)[nth]]
+    own = own.filter(pa.array(kept.is_kept[own["place"].to_numpy()]))
+    numbers = kept.numbers(own["place"].to_numpy())
+    sources = kept.rows(permuted(len(kept), numbers))
     register(connection, "taken", nth=np.arange(len(sources)), source=sources)
     shuffled = ", ".join(f"cleaned.{quoted(name)}" for name in event.shuffled)
     values = connection.sql(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.published_csv import parse_decimal
@@ -139,19 +140,34 @@ def implausible_films(
         f"SELECT image_id FROM {rows} GROUP BY 1 HAVING count(DISTINCT bbox_name) <> {BOXES_A_FILM}"
     ).fetchall()
     implausible = {image for (image,) in incomplete}
-    asked = set(films) - implausible
-    for kind in kinds:
-        found = connection.execute(
-            f"SELECT image_id, CAST(width AS DOUBLE) AS width FROM {rows} WHERE bbox_name = ? ORDER BY {ROW}", [kind]
-        ).fetchnumpy()
-        widths = np.ma.filled(found["width"], np.nan)
-        known = widths[~np.isnan(widths)]
-        mean = known.sum() / len(known)
-        deviation = np.sqrt(((mean - known) ** 2).sum() / (len(known) - 1)) if len(known) > 1 else np.nan
-        low, high = mean - DEVIATIONS * deviation, mean + DEVIATIONS * deviation
-        outside = (widths < low) | (widths > high)
-        implausible.update(set(found["image_id"][outside]) & asked)
-    return implausible
+    widths = connection.execute(
+        f"""SELECT kinds.place AS kind, CAST(width AS DOUBLE) AS width FROM {rows} AS boxes
+            JOIN (SELECT unnest(range({len(kinds)})) AS place, unnest(?::VARCHAR[]) AS bbox_name) AS kinds
+                USING (bbox_name) ORDER BY boxes.{ROW}""",
+        [kinds],
+    ).fetchnumpy()
+    limits = [
+        usual_widths(np.ma.filled(widths["width"], np.nan)[widths["kind"] == place]) for place in range(len(kinds))
+    ]
+    del widths
+    outside = connection.execute(
+        f"""SELECT DISTINCT image_id FROM {rows} JOIN
+            (SELECT unnest(?::VARCHAR[]) AS bbox_name, unnest(?::DOUBLE[]) AS low, unnest(?::DOUBLE[]) AS high)
+                USING (bbox_name)
+            WHERE CAST(width AS DOUBLE) < low OR CAST(width AS DOUBLE) > high""",
+        [kinds, [low for low, _ in limits], [high for _, high in limits]],
+    ).fetchall()
+    return implausible | ({image for (image,) in outside} & set(films))
+
+
+def usual_widths(widths: NDArray[np.float64]) -> tuple[float, float]:
+    """The narrowest and widest that a box of a kind may be; all where nothing can be said."""
+    known = widths[~np.isnan(widths)]
+    if len(known) < 2:
+        return -np.inf, np.inf
+    mean = known.sum() / len(known)
+    deviation = np.sqrt(((mean - known) ** 2).sum() / (len(known) - 1))
+    return float(mean - DEVIATIONS * deviation), float(mean + DEVIATIONS * deviation)
 
 
 def gold_films(folder: Path) -> dict[str, int]:

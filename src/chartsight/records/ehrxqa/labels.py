@@ -16,8 +16,8 @@ Source: EHRXQA, `preprocess_label.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
@@ -40,8 +40,7 @@ VALID_SEED = 103
 KEY = "subject_id, study_id, image_id, object, attribute"
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """What a film shows, says the label pipeline.
 
     Args:

@@ -14,19 +14,27 @@ import pyarrow.parquet as pq
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.files import Source, file_columns
+from chartsight.records.ehrxqa.patient_lines import copy_patient_lines
 from chartsight.records.ehrxqa.published_csv import NOTHING, WHITE_SPACE, Kind, canonical, piece_rows
 from chartsight.records.ehrxqa.steps import Facts
 from chartsight.records.mimiciv import unreadable
 from chartsight.records.sql import literal, quoted, scalar
 from chartsight.runs import sha256_file
 
-ROWS = "rows.parquet"
+ROWS, LINES = "rows.parquet", "lines.csv"
 ROW = "file_row_number"
 WHOLE_PATTERN = r"\s*[+-]?[0-9]+\s*"
 NUMBER_PATTERN = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*"
 
 
-def stage(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, folder: Path, where: str = "") -> Facts:
+def stage(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    path: Path,
+    folder: Path,
+    where: str = "",
+    subjects: Sequence[int] | None = None,
+) -> Facts:
     """Write the rows of a file to `folder`; how many, and what its columns hold.
 
     Args:
@@ -35,15 +43,48 @@ def stage(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, fol
         path: The csv or txt, gzipped or not.
         folder: Of the step.
         where: SQL that a row must fulfil to be kept.
+        subjects: Whose rows fulfil it; None for any.
 
     Raises:
         RecordError: The file is cut short or damaged, or a row is malformed: file and row are named, never its values.
     """
     header = file_columns(source, path)
+    lines = folder / LINES
+    is_shorter = subjects is not None and header[0] == "subject_id" and not source.tabs
+    if is_shorter and copy_patient_lines(path, lines, len(header), subjects or ()):
+        try:
+            copy_rows(connection, source, lines, path, folder, where)
+        except RecordError:  # it counts the lines of the shorter file
+            copy_rows(connection, source, path, path, folder, where)
+        lines.unlink()
+    else:
+        copy_rows(connection, source, path, path, folder, where)
+    wanted = [name for name in header if name in source.columns]
+    facts = {"path": str(path), "sha256": sha256_file(path), "columns": wanted, "table_width": len(header)}
+    return facts | profile(connection, source, path, folder / ROWS)
+
+
+def copy_rows(
+    connection: duckdb.DuckDBPyConnection, source: Source, lines: Path, path: Path, folder: Path, where: str
+) -> None:
+    """Rows of a file as Parquet.
+
+    Args:
+        connection: Any.
+        source: What to read.
+        lines: The file, or some of its lines.
+        path: The file, for messages.
+        folder: Of the step.
+        where: SQL that a row must fulfil to be kept.
+
+    Raises:
+        RecordError: As `stage`.
+    """
+    header = file_columns(source, path)
     wanted = [name for name in header if name in source.columns]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     nothing = ", ".join(map(literal, NOTHING))
-    scan = f"""read_csv({literal(path)}, columns={{{columns}}}, delim={literal(chr(9) if source.tabs else ",")},
+    scan = f"""read_csv({literal(lines)}, columns={{{columns}}}, delim={literal(chr(9) if source.tabs else ",")},
         quote='"', escape='"', header=true, auto_detect=false, nullstr=[{nothing}], store_rejects=true,
         rejects_limit=1)"""
     chosen = ", ".join(map(quoted, wanted))
@@ -65,8 +106,6 @@ def stage(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, fol
             "malformed-row", path, f"line {line:,} is no row ({reason})", f"{len(header)} columns",
             "compare the file with its SHA256SUMS.txt, or fetch it again",
         )  # fmt: skip
-    facts = {"path": str(path), "sha256": sha256_file(path), "columns": wanted, "table_width": len(header)}
-    return facts | profile(connection, source, path, folder / ROWS)
 
 
 def profile(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, rows: Path) -> Facts:
@@ -76,20 +115,31 @@ def profile(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, r
         RecordError: A value is no number, or no whole number where one must stand.
     """
     parquet = f"read_parquet({literal(rows)}, file_row_number=true)"
+    names = (*source.whole, *source.numbers)
+    # Most columns hold nothing but whole numbers written as one writes them, which is cheaper to see than a pattern.
+    plain = {
+        name: f"coalesce(CAST(TRY_CAST({quoted(name)} AS BIGINT) AS VARCHAR) = {quoted(name)}, false)" for name in names
+    }
+    counted = "".join(f", count({quoted(name)}), count(*) FILTER ({plain[name]})" for name in names)
+    (total, *counts), *_ = connection.execute(f"SELECT count(*){counted} FROM {parquet}").fetchall()
     kinds: dict[str, Kind] = {}
-    for name in (*source.whole, *source.numbers):
+    for name, known, as_written in zip(names, counts[::2], counts[1::2], strict=True):
+        kinds[name] = "whole" if known == total else "decimal"
+        if as_written == known:
+            continue
         column = quoted(name)
         whole = f"regexp_full_match({column}, {literal(WHOLE_PATTERN)})"
         pattern = WHOLE_PATTERN + r"(\.0*)?" if name in source.whole else NUMBER_PATTERN
-        bad, gaps, decimals = connection.execute(
-            f"""SELECT min({ROW}) FILTER ({column} IS NOT NULL AND NOT regexp_full_match({column}, {literal(pattern)})),
-                    count(*) FILTER ({column} IS NULL), count(*) FILTER (NOT {whole}) FROM {parquet}"""
+        bad, decimals = connection.execute(
+            f"""SELECT min({ROW}) FILTER (NOT regexp_full_match({column}, {literal(pattern)})),
+                    count(*) FILTER (NOT {whole}) FROM {parquet} WHERE {column} IS NOT NULL AND NOT {plain[name]}"""
         ).fetchall()[0]
         if bad is not None:
             expected = "a whole number" if name in source.whole else "a number"
             raise RecordError("malformed-row", path, f"row {bad + 1:,}: {name} is no number", expected)
-        kinds[name] = "decimal" if gaps or decimals else "whole"
-    return {"rows": int(scalar(connection, f"SELECT count(*) FROM {parquet}")), "kinds": kinds}
+        if decimals:
+            kinds[name] = "decimal"
+    return {"rows": total, "kinds": kinds}
 
 
 def parquet_rows(folder: Path) -> str:
@@ -113,6 +163,8 @@ def numeric_pieces(connection: duckdb.DuckDBPyConnection, rows: str, name: str, 
         width: Columns of the whole file.
     """
     column, size = quoted(name), piece_rows(width)
+    if not numeric_sample(connection, rows, name, size):
+        return {}
     found = connection.execute(
         f"""SELECT {ROW} // {size}, bool_and({column} IS NOT NULL
                 AND coalesce(regexp_full_match({column}, {literal(WHOLE_PATTERN)}), false)), count({column}) FROM {rows}
@@ -126,6 +178,13 @@ def numeric_pieces(connection: duckdb.DuckDBPyConnection, rows: str, name: str, 
     if len(kinds) == pieces and "decimal" in kinds.values():
         return dict.fromkeys(kinds, "decimal")  # the whole column is numbers: of one type
     return kinds
+
+
+def numeric_sample(connection: duckdb.DuckDBPyConnection, rows: str, name: str, size: int) -> bool:
+    """Whether the first value of any piece is a number: else no piece holds only numbers."""
+    sampled = f"SELECT any_value({quoted(name)}) AS value FROM {rows} GROUP BY {ROW} // {size}"
+    number = f"regexp_full_match(value, {literal(NUMBER_PATTERN)})"
+    return bool(scalar(connection, f"SELECT coalesce(bool_or({number}), false) FROM ({sampled})"))
 
 
 def text_column(
