@@ -7,7 +7,8 @@ times) and removed again. Both builders read the same plain files and are kept o
 time of the whole tree of processes and the most memory that the tree held. The published builder is ended at a limit of
 time or memory, and the page says so. What was measured stays in the work folder: the same command goes on from there.
 
-The exit code is 3 when ours is not `LEAST_FASTER` times faster at 50 times, or its memory grows beyond `MOST_GROWTH`.
+The exit code is 3 when ours is not `LEAST_FASTER` times faster at 50 times, or its memory grows by more than
+`MOST_GROWTH` from the smallest size to the largest.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Annotated, Any
 
 import psutil
 import typer
-from benchmarks.ehrxqa_multiples import DEMO_ROWS, Multiple, multiply, times_the_demo
+from benchmarks.ehrxqa_multiples import multiply, times_the_demo
 from benchmarks.ehrxqa_parity import BUILDER_ENVIRONMENT, builder_commit, builder_scripts, count_gold, prepare_builder
 from rich.console import Console
 
@@ -48,6 +49,18 @@ GIB = 2**30
 ENDED_WELL = "to its end"
 TIMES = (10, 50, 250)
 GATE_TIMES = 50
+MEASURED = "measured.json"
+LEAST_SHOWN_S = 10.0  # of a step, in the table of the forecast
+REAL_ROWS = {  # of MIMIC-IV 2.2, MIMIC-CXR-JPG 2.0.0 and Chest ImaGenome 1.0.0: 36 boxes a scene graph
+    "chartevents": 313_645_063, "labevents": 118_171_367, "prescriptions": 15_416_708, "inputevents": 8_978_893,
+    "diagnoses_icd": 4_756_326, "outputevents": 4_234_967, "microbiologyevents": 3_228_713, "transfers": 1_890_972,
+    "procedures_icd": 669_186, "admissions": 431_231, "patients": 299_712, "icustays": 73_181, "films": 377_110,
+    "boxes": 36 * 242_072,
+}  # fmt: skip
+GROWS_WITH = {  # steps whose name does not say it
+    "chosen_films": "boxes", "labels": "statements", "cohort": "admissions", "chartevents_table": "cohort",
+    "gold_statements": "cohort", "gold_boxes": "cohort",
+}  # fmt: skip
 
 
 @dataclass
@@ -232,3 +245,319 @@ def watch_published(
         if not done[script].is_whole:
             break
     return one_after_another(done)
+
+
+# ------------------------------------------------------------------------------------------------------------ measuring
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One builder at one size.
+
+    Args:
+        times: The size of the demo.
+        builder: `ours` or `published`.
+        rows: Source → its rows.
+        gigabytes: Of all files, plain.
+        load: Of the machine, the mean of fifteen minutes, when it ended.
+        day: On which.
+        watched: What it took.
+    """
+
+    times: int
+    builder: str
+    rows: dict[str, int]
+    gigabytes: float
+    load: float
+    day: str
+    watched: Watched
+
+
+def read_measured(path: Path) -> list[Measured]:
+    """What an earlier run left."""
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    return [measured_from(each) for each in found]
+
+
+def write_measured(path: Path, measured: Sequence[Measured]) -> None:
+    """For the next run."""
+    write_json(path, [asdict(each) for each in measured])
+
+
+def measured_from(facts: Mapping[str, Any]) -> Measured:
+    """One of them, from JSON."""
+    watched = {**facts["watched"], "steps": {name: Use(**use) for name, use in facts["watched"]["steps"].items()}}
+    return Measured(**{**facts, "watched": Watched(**watched)})
+
+
+def measure_size(
+    times: int,
+    work: Path,
+    builders: Mapping[str, Callable[[Path, Path, EhrxqaConfig], Watched]],
+    known: Sequence[Measured],
+) -> list[Measured]:
+    """The builders at one size, those left out that are known; what is known afterwards is in the work folder.
+
+    Args:
+        times: The size of the demo.
+        work: A folder for the sources, which go again, and what was measured, which stays.
+        builders: Name → what runs it: on sources, in a folder, by a config.
+        known: Of this and other sizes.
+    """
+    found = list(known)
+    missing = [name for name in builders if (times, name) not in {(each.times, each.builder) for each in known}]
+    if not missing:
+        return found
+    hospital, sources = work / "hospital", work / f"sources-{times}"
+    if not hospital.is_dir():
+        build_hospital(hospital, HOSPITAL, workers=1, quiet=True)
+    shutil.rmtree(sources, ignore_errors=True)
+    rows = multiply(hospital, sources, times_the_demo(times))
+    size = sum(path.stat().st_size for path in sources.rglob("*") if path.is_file()) / 1e9
+    for name in missing:
+        folder = work / f"{name}-{times}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        watched = builders[name](sources, folder, database_config(times))
+        day = datetime.now(UTC).date().isoformat()
+        found.append(Measured(times, name, rows, round(size, 2), round(os.getloadavg()[2], 1), day, watched))
+        write_measured(work / MEASURED, found)
+        if watched.is_whole:
+            shutil.rmtree(folder)
+    shutil.rmtree(sources)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------------- forecast
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a step of ours would take on the real sources.
+
+    Args:
+        step: Its name.
+        by: What it grows with: a source, or `cohort`.
+        rows: Of that source, the real one; of the cohort its patients.
+        cpu_s: Processor seconds.
+        peak_gib: Most memory.
+    """
+
+    step: str
+    by: str
+    rows: int
+    cpu_s: float
+    peak_gib: float
+
+
+def real_rows(rows: Mapping[str, int]) -> dict[str, int]:
+    """Rows of the real sources; statements, whose number is not published, by film as in these ones."""
+    return REAL_ROWS | {"statements": round(rows["statements"] / rows["boxes"] * REAL_ROWS["boxes"])}
+
+
+def grows_with(step: str, rows: Mapping[str, int]) -> str:
+    """The source whose rows a step goes through; `cohort` where it sees the cohort only."""
+    if step in GROWS_WITH:
+        return GROWS_WITH[step]
+    source = step.removesuffix("_table")
+    return source if source in rows and not source.startswith("d_") else "cohort"
+
+
+def forecast(small: Measured, large: Measured) -> list[Forecast]:
+    """Every step on the real sources: what it took at the larger size, and for more rows what it took more of there.
+
+    Args:
+        small: Ours at a smaller size.
+        large: Ours at a larger one.
+    """
+    real = real_rows(large.rows)
+    found = []
+    for step, use in large.watched.steps.items():
+        before = small.watched.steps.get(step, Use())
+        by = grows_with(step, large.rows)
+        if by == "cohort":
+            patients = published_config("train").patients
+            found.append(Forecast(step, by, patients, use.cpu_s * patients / PATIENTS, use.peak_gib))
+            continue
+        more = (real[by] - large.rows[by]) / (large.rows[by] - small.rows[by])
+        cpu = use.cpu_s + more * max(0.0, use.cpu_s - before.cpu_s)
+        peak = use.peak_gib + more * max(0.0, use.peak_gib - before.peak_gib)
+        found.append(Forecast(step, by, real[by], cpu, peak))
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------------- page
+
+
+def find(measured: Sequence[Measured], times: int, builder: str) -> Measured | None:
+    """One builder at one size."""
+    return next((each for each in measured if (each.times, each.builder) == (times, builder)), None)
+
+
+def times_faster(ours: Measured, published: Measured | None) -> tuple[float, str]:
+    """Processor seconds of the published builder over ours, and in words; a published run that was ended is a bound."""
+    if published is None:
+        return 0.0, "not run"
+    ratio = published.watched.cpu_s / ours.watched.cpu_s
+    return ratio, f"{ratio:.1f}" if published.watched.is_whole else f"more than {ratio:.1f}"
+
+
+def render_scale(measured: Sequence[Measured], command: str, builder: str) -> str:
+    """The section of the page."""
+    ours = sorted((each for each in measured if each.builder == "ours"), key=lambda each: each.times)
+    version = package_versions()["chartsight"]
+    days = " and ".join(sorted({each.day for each in measured}))
+    lines = [
+        f"`{command}` on {days}, chartsight {version}, published builder at {builder}: {describe_machine()}.", "",
+        "| times the demo | charted rows | lab rows | all rows | plain files | published: processor | clock | memory |"
+        " ours: processor | clock | memory | times faster |", f"|{'---:|' * 12}",
+    ]  # fmt: skip
+    for each in ours:
+        other, rows = find(measured, each.times, "published"), each.rows
+        lines.append(
+            f"| {each.times} | {rows['chartevents']:,} | {rows['labevents']:,} | {sum(rows.values()):,} |"
+            f" {each.gigabytes:.1f} GB | {cells(other)} | {cells(each)} | {times_faster(each, other)[1]} |"
+        )
+    lines += ["", *remarks(measured)]
+    if len(ours) > 1:
+        lines += ["", *render_forecast(ours[-2], ours[-1])]
+    return "\n".join(lines)
+
+
+def cells(measured: Measured | None) -> str:
+    """Three cells of the table."""
+    if measured is None:
+        return "not run | | "
+    watched = measured.watched
+    more = "" if watched.is_whole else ">"
+    return f"{more}{watched.cpu_s:,.0f} s | {more}{watched.wall_s:,.0f} s | {watched.peak_gib:.2f} GiB"
+
+
+def remarks(measured: Sequence[Measured]) -> list[str]:
+    """What did not run to its end, and how busy the machine was."""
+    lines = [
+        f"* {each.builder}, {each.times} times: {each.watched.ended}, at `{list(each.watched.steps)[-1]}`."
+        for each in measured
+        if not each.watched.is_whole
+    ]
+    loads = [each.load for each in measured]
+    lines.append(
+        "* Each builder by itself on one core, which it shared with other work: the machine's load was"
+        f" {min(loads):g} to {max(loads):g} on {os.cpu_count()} cores. So the clock says little; processor seconds"
+        " suffer less."
+    )
+    return lines
+
+
+def render_forecast(small: Measured, large: Measured) -> list[str]:
+    """Table and reasoning of the forecast; short steps are added up."""
+    steps = forecast(small, large)
+    shown = [each for each in steps if each.cpu_s >= LEAST_SHOWN_S]
+    rest = sum(each.cpu_s for each in steps if each.cpu_s < LEAST_SHOWN_S)
+    total, peak = sum(each.cpu_s for each in steps), max(each.peak_gib for each in steps)
+    lines = [
+        f"On the full MIMIC-IV 2.2, MIMIC-CXR-JPG and Chest ImaGenome ours would take about {total / 60:.0f} minutes of"
+        f" processor time and {peak:.1f} GiB of memory a split: every step what it took at {large.times} times, and for"
+        f" the rows beyond what it took for those between {small.times} and {large.times} times.", "",
+        f"| step | grows with | real rows | {small.times} times | {large.times} times | forecast | memory then |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for each in shown:
+        taken = [size.watched.steps.get(each.step, Use()).cpu_s for size in (small, large)]
+        lines.append(
+            f"| {each.step or 'start and end'} | {each.by} | {each.rows:,} | {taken[0]:.1f} s | {taken[1]:.1f} s |"
+            f" {each.cpu_s:,.0f} s | {each.peak_gib:.2f} GiB |"
+        )
+    lines += [
+        f"| all others | | | | | {rest:.0f} s | |",
+        f"| **all** | | | | | **{total:,.0f} s** | **{peak:.2f} GiB** |",
+    ]
+    return lines
+
+
+def check_all(measured: Sequence[Measured]) -> list[str]:
+    """What is not as it has to be."""
+    faults = []
+    ours, published = find(measured, GATE_TIMES, "ours"), find(measured, GATE_TIMES, "published")
+    if ours is not None and published is not None and times_faster(ours, published)[0] < LEAST_FASTER:
+        faults.append(f"{times_faster(ours, published)[1]} times faster at {GATE_TIMES} times, not {LEAST_FASTER:g}")
+    peaks = [each.watched.peak_gib for each in sorted(measured, key=lambda each: each.times) if each.builder == "ours"]
+    if peaks and peaks[-1] > MOST_GROWTH * peaks[0]:
+        faults.append(f"memory grows {peaks[-1] / peaks[0]:.2f} times, not at most {MOST_GROWTH:g}")
+    faults += [
+        f"ours at {each.times} times: {each.watched.ended}"
+        for each in measured
+        if each.builder == "ours" and not each.watched.is_whole
+    ]
+    return faults
+
+
+def parse_sizes(text: str, name: str) -> list[int]:
+    """Sizes from `10,50`; none from an empty text.
+
+    Raises:
+        ChartsightError: One is no number from 1.
+    """
+    sizes = text.split(",") if text else []
+    if not all(size.isdecimal() and int(size) > 0 for size in sizes):
+        raise ChartsightError("bad-option", name, text, "numbers such as 10,50,250")
+    return sorted({int(size) for size in sizes})
+
+
+def scale(
+    builder: Annotated[Path, typer.Argument(help="Your clone of github.com/baeseongsu/ehrxqa.")],
+    python: Annotated[Path, typer.Option(help="A Python with the packages that its README names.")],
+    work: Annotated[Path, typer.Option(help="A folder with 30 GB left; what was measured stays there.")],
+    times: Annotated[str, typer.Option(help="Sizes, in times the demo.")] = ",".join(map(str, TIMES)),
+    published_times: Annotated[str, typer.Option(help="Of these, where the published builder runs too.")] = ",".join(
+        map(str, TIMES)
+    ),
+    limit_minutes: Annotated[float, typer.Option(help="By the clock, after which a builder is ended.")] = 180,
+    limit_gib: Annotated[float, typer.Option(help="Of memory, beyond which a builder is ended.")] = 16,
+    write: Annotated[Path | None, typer.Option(help="The page whose section is filled: docs/performance.md.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was measured as JSON.")] = False,
+) -> None:
+    """Time and memory of EHRXQA's database as it grows, the published way and ours."""
+    sizes, both = parse_sizes(times, "--times"), parse_sizes(published_times, "--published-times")
+    if not python.is_file():
+        raise ChartsightError("missing-source", python, "no such file", "the Python of the builder's environment")
+    if write is not None:
+        SECTION.split(write)  # a page without markers is found before the work
+    work.mkdir(parents=True, exist_ok=True)
+    work = work.resolve()
+    limits = Limits(limit_minutes * 60, limit_gib)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # and so all that is started from here
+
+    def run_ours(sources: Path, folder: Path, config: EhrxqaConfig) -> Watched:
+        return watch_ours(sources, folder, config, limits)
+
+    def run_published(sources: Path, folder: Path, config: EhrxqaConfig) -> Watched:
+        # The virtual environment is found by the name that it was called by: the link is not followed.
+        return watch_published(sources, folder, config, limits, builder.resolve(), python.absolute())
+
+    measured = read_measured(work / MEASURED)
+    for size in sizes:
+        builders = {"ours": run_ours} | ({"published": run_published} if size in both else {})
+        measured = measure_size(size, work, builders, measured)
+    command = f"python benchmarks/ehrxqa_scale.py {builder.name} --python ... --work ..."
+    if sizes != list(TIMES):
+        command += f" --times {times}"
+    if both != list(TIMES):
+        command += f" --published-times {published_times}"
+    command += f" --limit-minutes {limit_minutes:g} --limit-gib {limit_gib:g}"
+    shown = [each for each in measured if each.times in sizes]
+    text = render_scale(shown, command, builder_commit(builder))
+    if write is not None:
+        SECTION.write(write, text)
+    if as_json:
+        print(json.dumps([asdict(each) for each in shown], indent=2))
+    else:
+        Console(width=200).print(text, markup=False)
+    faults = check_all(shown)
+    if faults:
+        raise GateError("scale", "ehrxqa-scale", "; ".join(faults))
+
+
+if __name__ == "__main__":
+    run_alone(scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chartsight.errors import RecordError
+from chartsight.records.ehrxqa import permutation
 from chartsight.records.ehrxqa.cohort import draw_births
 from chartsight.records.ehrxqa.costs import build_costs
 from chartsight.records.ehrxqa.labels import held_out
-from chartsight.records.ehrxqa.permutation import permutation, unit_mapping
+from chartsight.records.ehrxqa.permutation import KeptRows, permuted, unit_mapping
 from chartsight.records.ehrxqa.times import (
     MINUTES_A_YEAR,
     draw_offset,
@@ -31,27 +33,52 @@ NOW = np.datetime64("2105-12-31T23:59:00", "s")
 
 
 def test_the_permutation_is_always_the_same_and_moves_rows() -> None:
-    order = permutation(1000, 1.0)
+    rows = np.arange(1000)
+    order = permuted(1000, rows)
     assert sorted(order) == list(range(1000))
-    assert (order == permutation(1000, 1.0)).all()
-    assert (order == np.arange(1000)).sum() < 10
-    assert list(permutation(0, 1.0)) == []
+    assert (order == permuted(1000, rows)).all()
+    assert (order == rows).sum() < 10
+    assert list(permuted(0, rows[:0])) == []
 
 
-def test_large_tables_take_the_same_draws_as_the_published_array() -> None:
-    for rows in (9_999, 10_001, 50_000):  # numpy changes its way at 10,000
+@pytest.mark.parametrize("piece", [700, 4096, permutation.EXCHANGES_A_PIECE])
+def test_large_tables_take_the_same_draws_as_the_published_array(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permutation, "EXCHANGES_A_PIECE", piece)
+    for rows in (2, 9_999, 10_000, 10_001, 50_000):  # numpy changes its way at 10,000
         drawn = np.random.default_rng(0).choice(np.arange(rows), rows, replace=False)
-        assert (permutation(rows, 1.0) == drawn).all()
+        assert (permuted(rows, np.arange(rows)) == drawn).all()
+        some = np.random.default_rng(1).permutation(rows)[:300]
+        assert (permuted(rows, some) == drawn[some]).all()
 
 
-def test_a_permutation_beyond_memory_is_refused() -> None:
-    with pytest.raises(RecordError, match=r"1,000,000,000 rows need 22\.4 GiB"):
-        permutation(1_000_000_000, 1.0)
+def test_a_permutation_takes_no_memory_for_rows_that_are_not_asked_for() -> None:
+    tracemalloc.start()
+    try:
+        permuted(3 * permutation.EXCHANGES_A_PIECE, np.arange(5))
+        few = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        permuted(12 * permutation.EXCHANGES_A_PIECE, np.arange(5))
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * few
+    finally:
+        tracemalloc.stop()
+
+
+def test_kept_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permutation, "ROWS_A_BLOCK", 64)
+    is_kept = np.random.default_rng(0).random(1000) < 0.4
+    is_kept[64:200] = False  # blocks without any
+    kept, rows = KeptRows(is_kept), np.flatnonzero(is_kept)
+    asked = np.random.default_rng(1).permutation(len(rows))
+    assert len(kept) == len(rows)
+    assert (kept.rows(asked) == rows[asked]).all()
+    assert (kept.numbers(rows[asked]) == asked).all()
+    nothing = KeptRows(np.zeros(0, np.bool_))
+    assert len(nothing) == len(nothing.rows(asked[:0])) == 0
 
 
 def test_units_change_names() -> None:
     units = ["a", "b", "c", "d"]
-    order = permutation(4, 1.0)
+    order = permuted(4, np.arange(4))
     assert unit_mapping([*units], [*units]) == dict(zip(units, (units[place] for place in order), strict=True))
     assert unit_mapping([], []) == {}
 

@@ -2,8 +2,8 @@
 
 `chartevents` has 313 million rows, of which a few patients' are needed. Its lines begin with the patient, so the ends
 of lines and their first eight bytes are all that is looked at, a block of the file at a time; that every line has the
-columns of the header is still seen. Where the file is not that plain (damaged, other line ends, quoted ones, identifiers
-of other lengths) nothing is decided here: the ordinary reader takes the file, and names what is wrong with it.
+columns of the header is still seen. Where the file is not that plain (damaged, other line ends, quoted ones, other
+identifiers) nothing is decided here: the ordinary reader takes the file, and names what is wrong with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EHRXQA's permutation of values: every table by itself, over all its rows, always by the same seed.
 
 The published builder shuffles the numbers of all rows in memory. Only the cohort's rows are needed here, so the
-exchanges of the shuffle are drawn in pieces and followed backwards from those rows: memory does not grow with the table.
+exchanges of the shuffle are drawn in pieces and followed backwards from those rows: memory does not grow with a table.
 """
 
 from __future__ import annotations
