@@ -29,7 +29,14 @@ from typing import Annotated, Any
 import psutil
 import typer
 from benchmarks.ehrxqa_multiples import multiply, times_the_demo
-from benchmarks.ehrxqa_parity import BUILDER_ENVIRONMENT, builder_commit, builder_scripts, count_gold, prepare_builder
+from benchmarks.ehrxqa_parity import (
+    BUILDER_ENVIRONMENT,
+    builder_commit,
+    builder_scripts,
+    compare_databases,
+    count_gold,
+    prepare_builder,
+)
 from rich.console import Console
 
 from chartsight.errors import ChartsightError, GateError
@@ -50,6 +57,7 @@ ENDED_WELL = "to its end"
 TIMES = (10, 50, 250)
 GATE_TIMES = 50
 MEASURED = "measured.json"
+DATABASES = {"ours": "ours.sqlite", "published": "published/database/mimic_iv_cxr/train/mimic_iv_cxr.db"}
 LEAST_SHOWN_S = 10.0  # of a step, in the table of the forecast
 REAL_ROWS = {  # of MIMIC-IV 2.2, MIMIC-CXR-JPG 2.0.0 and Chest ImaGenome 1.0.0: 36 boxes a scene graph
     "chartevents": 313_645_063, "labevents": 118_171_367, "prescriptions": 15_416_708, "inputevents": 8_978_893,
@@ -323,8 +331,24 @@ def measure_size(
         found.append(Measured(times, name, rows, round(size, 2), round(os.getloadavg()[2], 1), day, watched))
         write_measured(work / MEASURED, found)
         if watched.is_whole:
+            (folder / DATABASES[name]).replace(database_of(work, name, times))
             shutil.rmtree(folder)
     shutil.rmtree(sources)
+    return found
+
+
+def database_of(work: Path, builder: str, times: int) -> Path:
+    """Where the database that a builder made stays."""
+    return work / f"{builder}-{times}.sqlite"
+
+
+def compare_sizes(work: Path, sizes: Sequence[int]) -> dict[int, list[str]]:
+    """Sizes at which both builders made a database, and the tables that are not the same, row by row."""
+    found = {}
+    for times in sizes:
+        ours, published = (database_of(work, builder, times) for builder in ("ours", "published"))
+        if ours.is_file() and published.is_file():
+            found[times] = [each.table for each in compare_databases(ours, published) if not each.is_equal]
     return found
 
 
@@ -402,8 +426,17 @@ def times_faster(ours: Measured, published: Measured | None) -> tuple[float, str
     return ratio, f"{ratio:.1f}" if published.watched.is_whole else f"more than {ratio:.1f}"
 
 
-def render_scale(measured: Sequence[Measured], command: str, builder: str) -> str:
-    """The section of the page."""
+def render_scale(
+    measured: Sequence[Measured], differing: Mapping[int, Sequence[str]], command: str, builder: str
+) -> str:
+    """The section of the page.
+
+    Args:
+        measured: All that is shown.
+        differing: Size at which the databases were compared → tables that are not the same.
+        command: That measures so.
+        builder: Commit of the clone.
+    """
     ours = sorted((each for each in measured if each.builder == "ours"), key=lambda each: each.times)
     version = package_versions()["chartsight"]
     days = " and ".join(sorted({each.day for each in measured}))
@@ -418,7 +451,7 @@ def render_scale(measured: Sequence[Measured], command: str, builder: str) -> st
             f"| {each.times} | {rows['chartevents']:,} | {rows['labevents']:,} | {sum(rows.values()):,} |"
             f" {each.gigabytes:.1f} GB | {cells(other)} | {cells(each)} | {times_faster(each, other)[1]} |"
         )
-    lines += ["", *remarks(measured)]
+    lines += ["", *remarks(measured, differing)]
     if len(ours) > 1:
         lines += ["", *render_forecast(ours[-2], ours[-1])]
     return "\n".join(lines)
@@ -433,12 +466,16 @@ def cells(measured: Measured | None) -> str:
     return f"{more}{watched.cpu_s:,.0f} s | {more}{watched.wall_s:,.0f} s | {watched.peak_gib:.2f} GiB"
 
 
-def remarks(measured: Sequence[Measured]) -> list[str]:
-    """What did not run to its end, and how busy the machine was."""
+def remarks(measured: Sequence[Measured], differing: Mapping[int, Sequence[str]]) -> list[str]:
+    """What did not run to its end, whether the databases are the same, and how busy the machine was."""
     lines = [
         f"* {each.builder}, {each.times} times: {each.watched.ended}, at `{list(each.watched.steps)[-1]}`."
         for each in measured
         if not each.watched.is_whole
+    ]
+    lines += [
+        f"* The two databases at {times} times, row by row: {', '.join(tables) + ' differ' if tables else 'all the same'}."
+        for times, tables in differing.items()
     ]
     loads = [each.load for each in measured]
     lines.append(
@@ -475,9 +512,9 @@ def render_forecast(small: Measured, large: Measured) -> list[str]:
     return lines
 
 
-def check_all(measured: Sequence[Measured]) -> list[str]:
+def check_all(measured: Sequence[Measured], differing: Mapping[int, Sequence[str]]) -> list[str]:
     """What is not as it has to be."""
-    faults = []
+    faults = [f"at {times} times {', '.join(tables)} differ" for times, tables in differing.items() if tables]
     ours, published = find(measured, GATE_TIMES, "ours"), find(measured, GATE_TIMES, "published")
     if ours is not None and published is not None and times_faster(ours, published)[0] < LEAST_FASTER:
         faults.append(f"{times_faster(ours, published)[1]} times faster at {GATE_TIMES} times, not {LEAST_FASTER:g}")
@@ -547,14 +584,15 @@ def scale(
         command += f" --published-times {published_times}"
     command += f" --limit-minutes {limit_minutes:g} --limit-gib {limit_gib:g}"
     shown = [each for each in measured if each.times in sizes]
-    text = render_scale(shown, command, builder_commit(builder))
+    differing = compare_sizes(work, sizes)
+    text = render_scale(shown, differing, command, builder_commit(builder))
     if write is not None:
         SECTION.write(write, text)
     if as_json:
         print(json.dumps([asdict(each) for each in shown], indent=2))
     else:
         Console(width=200).print(text, markup=False)
-    faults = check_all(shown)
+    faults = check_all(shown, differing)
     if faults:
         raise GateError("scale", "ehrxqa-scale", "; ".join(faults))
 
