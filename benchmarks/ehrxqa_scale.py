@@ -474,8 +474,8 @@ def remarks(measured: Sequence[Measured], differing: Mapping[int, Sequence[str]]
         if not each.watched.is_whole
     ]
     lines += [
-        f"* The two databases at {times} times, row by row: {', '.join(tables) + ' differ' if tables else 'all the same'}."
-        for times, tables in differing.items()
+        f"* The two databases at {size} times, row by row: {', '.join(tables) + ' differ' if tables else 'the same'}."
+        for size, tables in differing.items()
     ]
     loads = [each.load for each in measured]
     lines.append(
