@@ -510,6 +510,61 @@ def compare(
     show(as_json, found, f"{result.sentence}\n{result.report}")
 
 
+@app.command()
+def sql(
+    record: Annotated[Path, typer.Argument(help="A record: record.duckdb, or a copy of one in SQLite.")],
+    query: Annotated[str, typer.Argument(help='NeuralSQL: SQL that may say FUNC_VQA("question", t.study_id).')],
+    mode: Annotated[
+        Literal["stable", "published"],
+        typer.Option(help="stable: ties in order, on any engine; published: SQLite's own."),
+    ] = "stable",
+    explain: Annotated[bool, typer.Option("--explain", help="What it would cost; no look is made.")] = False,
+    model: Annotated[str, typer.Option(help="labels, a shipped model, a model folder, or a training run.")] = "labels",
+    budget: Annotated[int | None, typer.Option(help="Most looks made; what is then certain is told.")] = None,
+    batch: Annotated[int, typer.Option(help="Most looks asked at once, and most made beyond need.")] = 64,
+    now: Annotated[
+        str | None, typer.Option(help="current_time.  [default: the record's latest film or admission]")
+    ] = None,
+    answers: Annotated[Path | None, typer.Option(help="The store of looks.  [default: the user's own]")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="JSON of the model's errors at a question: counts are corrected for them.")
+    ] = None,
+    evidence: Annotated[Path | None, typer.Option(help="Keep a row for every look: .parquet or .json.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the GPU when there is one.")] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a record in SQL that may look at films: the fewest looks, what is certain, and evidence for every row."""
+    from rich.console import Console
+
+    from chartsight.neuralsql.evidence import write_evidence
+    from chartsight.query import QueryConfig, answer_query, explain_query
+    from chartsight.query.screen import show_answer, show_explanation, show_progress
+
+    config = QueryConfig(
+        mode=mode, model=model, budget=budget, batch=batch, now=now, answers=answers, validation=validation,
+        device=device,
+    )  # fmt: skip
+    if explain:
+        cost = explain_query(record, query, config)
+        if as_json:
+            show(True, {"sentence": cost.sentence, **asdict(cost)}, "")
+        else:
+            show_explanation(cost, Console())
+        return
+    with show_progress(quiet or as_json) as (announce, stream):
+        answer = answer_query(record, query, config, announce=announce, stream=stream, quiet=quiet or as_json)
+    if evidence is not None:
+        write_evidence(answer.evidence, evidence, replace=force)
+    if as_json:
+        show(True, answer.as_dict(), "")
+    else:
+        show_answer(answer, Console())
+    if answer.result.stopped == "cancelled":
+        raise typer.Exit(INTERRUPTED)
+
+
 @models_app.command("list")
 def models_list(as_json: Json = False) -> None:
     """The models that come with the package, and what each is."""
