@@ -256,8 +256,10 @@ def correct_count(plan: Plan, result: QueryResult, validation: Validation | None
         return _refused(what, "the model's errors at this question are not known: give --validation")
     asked = [each for each in result.looks if each.call == what.call and each.answer.state == "answered"]
     said = [bool(each.answer.value) for each in asked]
-    if result.open_looks or not said:
+    if result.open_looks:
         return _refused(what, f"{result.open_looks} looks that matter have no answer")
+    if not said:
+        return _refused(what, "no study was looked at")
     if what.negated:
         return _refused(what, "films without a finding are counted")
     try:

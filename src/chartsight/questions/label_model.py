@@ -134,6 +134,7 @@ class LabelModel:
     """
 
     evidence_kind = EVIDENCE
+    seconds_a_look = 0.0
 
     def __init__(self, labels: FilmLabels, templates: TemplateSet | None = None) -> None:
         self.labels = labels
