@@ -197,12 +197,12 @@ class Trial:
     batch: int
 
 
-def run_trial(seed: int, shape: str, unknown: float, batch: int, *, rows: Any = SqliteRows) -> Trial:
-    world = make_world(seed, unknown)
+def run_trial(seed: int, shape: str, unknown: float, batch: int, *, size: tuple[int, int] = (5, 14)) -> Trial:
+    world = make_world(seed, unknown, *size)
     query = Writer(seed * 31 + 7).query(shape)
     oracle = Oracle(world)
     made = plan(parse(query.sql()), TABLES)
-    result = run_query(made, rows(world), oracle, batch=batch)
+    result = run_query(made, SqliteRows(world), oracle, batch=batch)
     return Trial(query, result, interpret(query, world), oracle, needed_looks(query, world), batch)
 
 

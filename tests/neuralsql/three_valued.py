@@ -34,18 +34,18 @@ class World:
 QUESTIONS = ("is there a nodule?", "is there an effusion?", "is there a picc?")
 
 
-def make_world(seed: int, unknown: float) -> World:
+def make_world(seed: int, unknown: float, patients_at_most: int = 5, studies_at_most: int = 14) -> World:
     draw = random.Random(seed)
     patients = tuple(
         {"subject_id": n, "age": draw.choice([30, 50, 70]), "gender": draw.choice("FM")}
-        for n in range(draw.randint(1, 5))
+        for n in range(draw.randint(1, patients_at_most))
     )  # fmt: skip
     studies = tuple(
         {
             "row_id": n, "subject_id": draw.randrange(len(patients) + 1), "study_id": 100 + n, "image_id": f"i{n}",
             "viewposition": draw.choice(["AP", "PA", None]), "studydatetime": draw.randint(0, 9),
         }
-        for n in range(draw.randint(1, 14))
+        for n in range(draw.randint(1, studies_at_most))
     )  # fmt: skip
     said: dict[tuple[str, int], Truth] = {}
     for question in QUESTIONS:
