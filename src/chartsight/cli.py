@@ -565,6 +565,33 @@ def sql(
         raise typer.Exit(INTERRUPTED)
 
 
+@app.command()
+def ask(
+    record: Annotated[Path, typer.Argument(help="A record: record.duckdb, or a copy of one in SQLite.")],
+    question: Annotated[
+        str | None, typer.Argument(help="In English; without one, a conversation at a prompt (or of lines of a file).")
+    ] = None,
+    patient: Annotated[int | None, typer.Option(help="The patient that is spoken of: a subject_id.")] = None,
+    model: Annotated[str, typer.Option(help="labels, a shipped model, a model folder, or a training run.")] = "labels",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="The query and what it would cost; no look is made.")
+    ] = False,
+    budget: Annotated[int | None, typer.Option(help="Most looks made; what is then certain is told.")] = None,
+    now: Annotated[
+        str | None, typer.Option(help="The time asked at.  [default: the latest film or admission of the patient]")
+    ] = None,
+    answers: Annotated[Path | None, typer.Option(help="The store of looks.  [default: the user's own]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the GPU when there is one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a record in English: known kinds of question, offline; names are looked up, what is unsure is asked back."""
+    from chartsight.assistant.command import run_ask
+    from chartsight.query import QueryConfig
+
+    config = QueryConfig(model=model, budget=budget, now=now, answers=answers, device=device)
+    run_ask(record, question, config, patient=patient, explain_only=explain, as_json=as_json)
+
+
 @models_app.command("list")
 def models_list(as_json: Json = False) -> None:
     """The models that come with the package, and what each is."""

@@ -467,11 +467,13 @@ class Refusal:
         code: Stable, kebab-case: unknown-question, ambiguous-name, unknown-name, missing-patient, missing-film.
         message: For the person who asked.
         options: What may have been meant; a question that names one of them is answered.
+        text: The span of the question that is in doubt; empty when all of it is.
     """
 
     code: str
     message: str
     options: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ def test_the_patient_and_the_film_in_view(grounder: Grounder) -> None:
     assert named(grounder, "the one before", "study", seen)[0] == ("50000001", "conversation")
     assert named(grounder, "the next film", "study", seen)[0] == ("50000003", "conversation")
     assert named(grounder, "the one after that", "study", seen)[0] == ("50000003", "conversation")
-    assert named(grounder, "the one before", "study", Conversation(10000032, 50000001)) == []
+    assert named(grounder, "the one before", "study", Conversation(10000032, 50000001)) == [("", "conversation")]
+    assert named(grounder, "the one before", "study") == []
     assert named(grounder, "compared with the study before it, study 50000003", "study", seen) == [
         ("50000003", "pattern")
     ]

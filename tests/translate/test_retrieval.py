@@ -208,7 +208,7 @@ def test_a_film_comes_into_view_with_its_patient(translator: RetrievalTranslator
 def test_the_film_before_the_first_is_refused(translator: RetrievalTranslator, vocabulary: Vocabulary) -> None:
     _, seen = follow(translator, vocabulary, "Does study 50000001 show pneumothorax?")
     found = translator.translate("and the one before?", vocabulary, seen)
-    assert found.program is None
+    assert found.refusal is not None and found.refusal.code == "missing-film"
 
 
 def test_below_the_threshold_nothing_is_answered(vocabulary: Vocabulary) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -125,6 +126,8 @@ def answer_query(
     stream: Callable[[Progress], None] | None = None,
     announce: Callable[[Explanation], None] | None = None,
     quiet: bool = True,
+    engine: OpenEngine | None = None,
+    visual: tuple[VisualModel, Grammar] | None = None,
 ) -> QueryAnswer:
     """The answer of a query on a record.
 
@@ -135,6 +138,8 @@ def answer_query(
         stream: Called after every batch of looks.
         announce: Called with the cost before the first look.
         quiet: No progress of films being read.
+        engine: Of the record, when it is open already.
+        visual: The model of `config` with the grammar of its questions, when it is open already.
 
     Raises:
         QueryError: The query is refused, or cannot be run.
@@ -142,8 +147,8 @@ def answer_query(
         CheckpointError: There is no such model.
     """
     config = config or QueryConfig()
-    with open_engine(record) as engine:
-        asked = _Asked(engine, record, text, config, quiet)
+    with _opened(record, engine) as opened:
+        asked = _Asked(opened, record, text, config, quiet, visual)
         with asked.model() as (model, grammar):
             made = asked.plan(grammar)
             explanation = explain(made, asked.rows, model)
@@ -168,17 +173,29 @@ def answer_query(
             )
 
 
-def explain_query(record: Path, text: str, config: QueryConfig | None = None) -> Explanation:
-    """What a query would cost; no look is made.
+def explain_query(
+    record: Path,
+    text: str,
+    config: QueryConfig | None = None,
+    *,
+    engine: OpenEngine | None = None,
+    visual: tuple[VisualModel, Grammar] | None = None,
+) -> Explanation:
+    """What a query would cost; no look is made. Arguments as for `answer_query`.
 
     Raises:
         QueryError: As `answer_query`.
     """
     config = config or QueryConfig()
-    with open_engine(record) as engine:
-        asked = _Asked(engine, record, text, config, quiet=True)
+    with _opened(record, engine) as opened:
+        asked = _Asked(opened, record, text, config, True, visual)
         with asked.model() as (model, grammar):
             return explain(asked.plan(grammar), asked.rows, model)
+
+
+def _opened(record: Path, engine: OpenEngine | None) -> AbstractContextManager[OpenEngine]:
+    """The engine, which its owner closes; or a new one for this query alone."""
+    return open_engine(record) if engine is None else nullcontext(engine)
 
 
 class _NoModel:
@@ -194,7 +211,16 @@ class _NoModel:
 class _Asked:
     """A query on an open record."""
 
-    def __init__(self, engine: OpenEngine, record: Path, text: str, config: QueryConfig, quiet: bool) -> None:
+    def __init__(
+        self,
+        engine: OpenEngine,
+        record: Path,
+        text: str,
+        config: QueryConfig,
+        quiet: bool,
+        visual: tuple[VisualModel, Grammar] | None,
+    ) -> None:
+        self.visual = visual
         self.engine, self.record, self.text, self.config, self.quiet = engine, record, text, config, quiet
         now = config.now or self._latest()
         self.assumptions = () if config.now else (f"current_time is {now}, the record's latest film or admission",)
@@ -209,12 +235,12 @@ class _Asked:
         return plan(self.rows.settle(self.tree), self.engine.catalog.tables, grammar)
 
     def model(self) -> Any:
-        from contextlib import nullcontext
-
         from chartsight.neuralsql.looks import is_call, kind_of_question
 
         if not any(is_call(node) for node in self.tree.walk()):
             return nullcontext((_NoModel(), kind_of_question))
+        if self.visual is not None:
+            return nullcontext(self.visual)
         return open_visual_model(
             self.config.model, self.record, answers=self.config.answers, device=self.config.device, quiet=self.quiet
         )

@@ -50,7 +50,7 @@ def missing_from_record(kind: str, value: str, vocabulary: Vocabulary) -> Refusa
             return Refusal("unknown-name", "the record has no such patient")
     if kind == "study":
         if not value:
-            return Refusal("missing-film", "no film is in view; name a study, or a patient")
+            return Refusal("missing-film", "there is no such film in view; name a study, or a patient")
         if int(value) not in vocabulary.studies:
             return Refusal("unknown-name", "the record has no such study")
     return None

@@ -201,19 +201,19 @@ class Grounder:
         patient = str(conversation.subject_id or "")
         for found in _PATIENT_IN_VIEW.finditer(question):
             yield from _spanning(question, words, *found.span(), Reading("patient", patient, "conversation"))
-        if any(word.text.isdigit() and int(word.text) in self.vocabulary.studies for word in words):
+        is_named = any(word.text.isdigit() and int(word.text) in self.vocabulary.studies for word in words)
+        if conversation.subject_id is None or is_named:
             return  # `the study before it` is then a part of the question, not of the conversation
         films = self._films_in_view(conversation)
         for pattern, film in zip((_FILM_BEFORE, _FILM_AFTER, _FILM_IN_VIEW), films, strict=True):
-            for found in pattern.finditer(question) if film else ():
+            # A film before the first is asked for in vain; a film in view, when none is, is left unsaid.
+            for found in pattern.finditer(question) if film or pattern is not _FILM_IN_VIEW else ():
                 note = f"{found[0]!r} is study {film}"
                 yield from _spanning(question, words, *found.span(), Reading("study", film, "conversation", note=note))
 
     def _films_in_view(self, conversation: Conversation) -> tuple[str, str, str]:
         """The film before, the one after, and the one in view: their study_id, empty when there is none."""
-        if conversation.subject_id is None:
-            return "", "", ""
-        films = [str(study.study_id) for study in self.vocabulary.by_patient.get(conversation.subject_id, ())]
+        films = [str(study.study_id) for study in self.vocabulary.by_patient.get(conversation.subject_id or -1, ())]
         if str(conversation.study_id or "") not in films:
             return (films[-2] if len(films) > 1 else ""), "", (films[-1] if films else "")
         place = films.index(str(conversation.study_id))
@@ -294,6 +294,7 @@ def look_readings(reading: Reading, text: str) -> Iterator[Reading]:
     """What is looked for when a question names this: `finding` asks whether, `listing` asks which."""
     if reading.kind == "attribute":
         yield replace(reading, kind="finding")
+        yield replace(reading, kind="named")
     elif reading.kind == "category":
         one, several = CATEGORY_WORDS[reading.value][:2]
         yield replace(reading, kind="finding", value=f"any {one}")
@@ -306,6 +307,8 @@ def look_readings(reading: Reading, text: str) -> Iterator[Reading]:
 
 def place_look(look: Reading, place: Mention) -> Iterator[Reading]:
     """What is looked for, in this place; a side alone is its lung."""
+    if look.kind == "named":
+        return
     for kind in ("object", "side"):
         for at in place.of_kind(kind):
             where = f"{at.value} lung" if at.value in SIDES else at.value

@@ -6,6 +6,7 @@ How many films has he had with effusion in 2103?     count of films with ⟨find
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +25,14 @@ from chartsight.translate.vocabulary import Vocabulary
 from chartsight.translate.words import listed, split_words
 
 PERIOD_KINDS = tuple(PERIOD_SLOTS)
-LOOK_KINDS = ("finding", "listing")
+LOOK_KINDS = ("finding", "listing", "named")
 
 # Of a template's score: its nearest phrasing, its three nearest, and how much of the question its phrasings say at all.
 W_NEAREST, W_NEAR, W_COVERED = 0.55, 0.15, 0.3
 WRONG_TYPE = 0.25  # for a yes where a list is asked for
 # What a question may leave unsaid, and what it costs; the patient and the film come from the conversation.
 UNSAID_COSTS: Mapping[str, float] = {"patient": 0.02, "study": 0.04, "period": 0.0, "window": 0.06, "rank": 0.08}
-NOT_IN_VIEW = 0.2  # besides, for a patient or a film that the conversation has not
+NOT_IN_VIEW = 0.35  # besides, for a patient or a film that the conversation has not: first, who needs none is asked
 UNREAD_CHOICE = 0.1  # for `last` read as a word, in a template that never says it
 MOST_AROUND = 4  # words on either side of a value that say which slot it fills
 EARLIER_FIRST = 1.0  # for two studies in the order in which they were taken, beside the words around them
@@ -40,12 +41,21 @@ AS_WRITTEN = 0.5  # likewise, for values in the order of the template
 
 @dataclass(frozen=True)
 class Match:
-    """A known phrasing that a reading of the question may be, with its similarity less what it leaves unsaid."""
+    """A known phrasing that a reading of the question may be.
+
+    Args:
+        template: Of the phrasing.
+        phrasing: The template's nearest.
+        masked: The reading.
+        score: Its similarity, less what it leaves unsaid.
+        absent: Of what it leaves unsaid, what the conversation has not either.
+    """
 
     template: FamilyTemplate
     phrasing: Phrasing
     masked: MaskedQuestion
     score: float
+    absent: float
 
 
 class Matcher:
@@ -82,10 +92,12 @@ class Matcher:
     def match(self, grounding: Grounding, conversation: Conversation) -> list[Match]:
         """The nearest phrasing of every template that the question can be, nearest first."""
         readings = mask_question(grounding, self.classes, self.index.language)
-        feasible: dict[frozenset[tuple[str, int]], dict[str, float]] = {}
+        feasible: dict[frozenset[tuple[str, int]], dict[str, tuple[float, float]]] = {}
         costs = []
         for reading in readings:
-            given = Counter(kind_class for _, kind_class in reading.values)
+            # Who says a value twice means one thing by it.
+            said = dict.fromkeys((kind_class, mention.text.lower()) for mention, kind_class in reading.values)
+            given = Counter(kind_class for kind_class, _ in said)
             key = frozenset(given.items())
             if key not in feasible:
                 feasible[key] = self._feasible(given, conversation)
@@ -98,7 +110,7 @@ class Matcher:
         asked = asked_types(grounding)
         best: dict[str, Match] = {}
         for row, covered, n in zip(nearness, coverage, used, strict=True):
-            for template_id, cost in costs[n].items():
+            for template_id, (cost, absent) in costs[n].items():
                 place = self._places.get(template_id)
                 if place is None or not self._fits(template_id, readings[n]):
                     continue
@@ -111,10 +123,10 @@ class Matcher:
                     cost += WRONG_TYPE
                 words = self.index.template_words[template_id]
                 cost += UNREAD_CHOICE * sum(word not in words for word in readings[n].unread)
-                score = float(score) - cost - readings[n].cost
+                score = float(score) - cost - absent - readings[n].cost
                 if template_id not in best or score > best[template_id].score:
                     phrasing = self.index.phrasings[columns[near]]
-                    best[template_id] = Match(self.templates[template_id], phrasing, readings[n], score)
+                    best[template_id] = Match(self.templates[template_id], phrasing, readings[n], score, absent)
         return sorted(best.values(), key=lambda match: (-match.score, match.template.id))
 
     def _fits(self, template_id: str, reading: MaskedQuestion) -> bool:
@@ -126,24 +138,25 @@ class Matcher:
             if kind_class in kinds
         )
 
-    def _feasible(self, given: Counter[str], conversation: Conversation) -> dict[str, float]:
-        """Templates whose slots these classes can fill, with what each leaves unsaid."""
+    def _feasible(self, given: Counter[str], conversation: Conversation) -> dict[str, tuple[float, float]]:
+        """Templates whose slots these classes can fill: the cost of what each leaves unsaid, and of what is nowhere."""
         missing = {
             "patient": NOT_IN_VIEW * (conversation.subject_id is None),
             "study": NOT_IN_VIEW * (conversation.subject_id is None and conversation.study_id is None),
         }
-        feasible: dict[str, float] = {}
+        feasible: dict[str, tuple[float, float]] = {}
         for template_id, needed in self._needs.items():
             left = given - needed
             if left and not self._can_merge(left, needed):
                 continue
-            cost = 0.0
+            cost = absent = 0.0
             for kind_class, n in (needed - given).items():
                 if kind_class not in UNSAID_COSTS:
                     break
-                cost += (UNSAID_COSTS[kind_class] + missing.get(kind_class, 0.0)) * n
+                cost += UNSAID_COSTS[kind_class] * n
+                absent += missing.get(kind_class, 0.0) * n
             else:
-                feasible[template_id] = cost
+                feasible[template_id] = cost, absent
         return feasible
 
     @staticmethod
@@ -233,21 +246,30 @@ def _in_order(kind_class: str, places: Sequence[int], mentions: Sequence[Mention
 
 
 _YES_NO = listed("is are was were do does did has have had can could will would should")
-_LISTING = listed("which what list name enumerate")
+_LISTING: tuple[tuple[frozenset[str], frozenset[AnswerType]], ...] = (
+    (listed("list id enumerate"), frozenset({"set", "text"})),
+    (listed("which name"), frozenset({"set", "text", "choice", "number"})),
+    (listed("what all every"), frozenset({"set", "text", "choice", "number", "count"})),
+)
+
+
+_HOW_MANY_UNITS = re.compile(r" (?:how many|number of) (?:day|hour|week|month|year) ")
 
 
 def asked_types(grounding: Grounding) -> frozenset[AnswerType]:
     """The types that an answer can have by the form of the question.
 
     >>> sorted(asked_types(grounder.ground("How many films has he had?")))
-    ['count', 'number']
+    ['count']
     """
     words = [word.text for word in grounding.words]
     text = f" {' '.join(words)} "
     if " yes or no " in text or " whether " in text or " yes no " in text:
         return frozenset({"boolean"})
-    if any(each in text for each in (" how many ", " number of ", " count ", " how often ", " how long ")):
-        return frozenset({"count", "number"})
+    if " how long " in text or _HOW_MANY_UNITS.search(text):
+        return frozenset({"number"})
+    if any(each in text for each in (" how many ", " number of ", " count ", " how often ")):
+        return frozenset({"count"})
     if (
         " when " in text
         or " what time " in text
@@ -259,8 +281,9 @@ def asked_types(grounding: Grounding) -> frozenset[AnswerType]:
     clauses = [words, *([word.text for word in split_words(part)] for part in grounding.text.split(",")[1:])]
     if any(clause and clause[0] in _YES_NO for clause in clauses):
         return frozenset({"boolean", "choice"})
-    if _LISTING & set(words):
-        return frozenset({"set", "text", "choice", "number", "count"})
+    for cues, types in _LISTING:
+        if cues & set(words):
+            return types
     return frozenset(ANSWER_TYPES) - {"date"}
 
 
@@ -274,6 +297,10 @@ def kind_classes(families: Families) -> dict[str, str]:
         for kind in template.slots.values():
             classes[kind] = "period" if kind in PERIOD_KINDS else kind
     classes["period"] = "period"
+    looks = {kind: {each.template for each in asked} for kind, asked in families.looks.items()}
+    for number, kind in enumerate(looks):
+        alike = [other for other in list(looks)[:number] if looks[other] & looks[kind]]
+        classes[kind] = classes.get(alike[0], alike[0]) if alike else kind
     ordered = list(families.choices.items())
     for number, (kind, words) in enumerate(ordered):
         for other, others in ordered[:number]:

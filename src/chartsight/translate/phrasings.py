@@ -125,6 +125,9 @@ def features(words: Sequence[str]) -> dict[str, float]:
     telling = [word for word in words if word not in JOINING]
     for pair in pairwise(telling):
         counted[" ".join(pair)] = counted.get(" ".join(pair), 0.0) + PAIR_WEIGHT
+    for first, second in zip(telling, telling[2:], strict=False):  # `after giving ⟨drug⟩`, `after ⟨drug⟩`
+        if second.startswith("⟨"):
+            counted[f"{first} {second}"] = counted.get(f"{first} {second}", 0.0) + PAIR_WEIGHT / 2
     return counted
 
 

@@ -128,6 +128,8 @@ class RetrievalTranslator:
     def _said(self, kind: str, mention: Mention, places: Sequence[Mention]) -> Reading | Refusal:
         """What a mention fills a slot with; a refusal when it may be two things, or is too far from any."""
         readings = list(self._matcher.readings(kind, mention))
+        if as_written := [each for each in readings if each.value.lower() == mention.text.lower()]:
+            readings = as_written[:1]
         if kind in LOOK_KINDS and places:
             readings = [at for reading in readings for at in place_look(reading, places[0])]
         if not readings:
@@ -135,11 +137,11 @@ class RetrievalTranslator:
         if len({reading.value for reading in readings}) > 1:
             commonest = sorted(readings, key=lambda each: (-each.rows, each.value))
             options = tuple(dict.fromkeys(reading.value for reading in commonest))[:SHOWN_OPTIONS]
-            return Refusal("ambiguous-name", f"{mention.text!r} may be more than one {kind}", options)
+            return Refusal("ambiguous-name", f"{mention.text!r} may be more than one {kind}", options, mention.text)
         reading = readings[0]
         if reading.how == "typo" and reading.edits > MOST_SURE_EDITS * len(mention.text.split()):
             message = f"{mention.text!r} is not known; this is the nearest {kind}"
-            return Refusal("ambiguous-name", message, (reading.value,))
+            return Refusal("ambiguous-name", message, (reading.value,), mention.text)
         return reading
 
     @staticmethod
@@ -166,7 +168,7 @@ def signs(grounding: Grounding, matches: Sequence[Match]) -> tuple[float, float,
     second = matches[1].score if len(matches) > 1 else 0.0
     inside = {n for mention, _ in best.masked.values for n in range(mention.first, mention.last)}
     unknown = len(grounding.unknown - inside) / max(1, len(grounding.words))
-    return best.score, best.score - second, unknown
+    return best.score + best.absent, best.score - second, unknown
 
 
 def _assumptions(value: GroundedValue, reading: Reading) -> Iterator[str]:

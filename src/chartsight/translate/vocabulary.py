@@ -41,15 +41,15 @@ NAMES: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "vital": (
         ("chartevents", "d_items"),
-        "SELECT label, count(*), any_value(abbreviation) FROM chartevents JOIN d_items USING (itemid) GROUP BY 1",
+        "SELECT label, count(*), max(abbreviation) FROM chartevents JOIN d_items USING (itemid) GROUP BY 1",
     ),
     "input": (
         ("inputevents", "d_items"),
-        "SELECT label, count(*), any_value(abbreviation) FROM inputevents JOIN d_items USING (itemid) GROUP BY 1",
+        "SELECT label, count(*), max(abbreviation) FROM inputevents JOIN d_items USING (itemid) GROUP BY 1",
     ),
     "output": (
         ("outputevents", "d_items"),
-        "SELECT label, count(*), any_value(abbreviation) FROM outputevents JOIN d_items USING (itemid) GROUP BY 1",
+        "SELECT label, count(*), max(abbreviation) FROM outputevents JOIN d_items USING (itemid) GROUP BY 1",
     ),
     "specimen": (
         ("microbiologyevents",),
