@@ -245,18 +245,38 @@ def questions_build(
     test_share: Annotated[float, typer.Option(help="Share of patients in test.")] = 0.2,
     valid_share: Annotated[float, typer.Option(help="Share of patients in valid.")] = 0.1,
     min_support: Annotated[int, typer.Option(help="Films that each answer of a question needs.")] = 5,
-    templates: Annotated[str, typer.Option(help="one-image, or a YAML file of the same layout.")] = "one-image",
+    templates: Annotated[
+        str | None, typer.Option(help="A YAML file of templates: of one-image questions, or with --kinds of families.")
+    ] = None,
     all_views: Annotated[bool, typer.Option("--all-views", help="Every film, not one frontal a study.")] = False,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            help="Families of all nine kinds instead of one-image questions: all, or image/two,table/group,..."
+        ),
+    ] = None,
+    per_template: Annotated[int, typer.Option(help="With --kinds: questions of each family.")] = 40,
+    per_kind: Annotated[int, typer.Option(help="With --kinds: least questions of each kind.")] = 200,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Build questions about films, their answers taken from the labels, split by patient, with a data card."""
-    from chartsight.questions import QuestionConfig, build_questions
+    """Build questions with known answers, split by patient, with a data card: about films, or of all nine kinds."""
+    from chartsight.questions import FamilyConfig, QuestionConfig, build_family_questions, build_questions
 
+    if kinds is not None:
+        families = FamilyConfig(
+            seed=seed, kinds=() if kinds == "all" else tuple(each.strip() for each in kinds.split(",")),
+            per_template=per_template, per_kind=per_kind, yes_share=yes_share, unmentioned=unmentioned,  # type: ignore[arg-type]
+            test_share=test_share, valid_share=valid_share, min_support=min_support, templates=templates or "families",
+        )  # fmt: skip
+        run = build_family_questions(record, out, families, quiet=quiet, force=force)
+        show(as_json, {"questions": str(out), "kept": run.kept, "dropped": run.dropped}, f"{out}: {counts(run.kept)}")
+        return
     config = QuestionConfig(
         seed=seed, per_film=per_film, yes_share=yes_share, unmentioned=unmentioned, test_share=test_share,  # type: ignore[arg-type]
-        valid_share=valid_share, min_support=min_support, templates=templates, frontal_only=not all_views,
+        valid_share=valid_share, min_support=min_support, templates=templates or "one-image",
+        frontal_only=not all_views,
     )  # fmt: skip
     run = build_questions(record, out, config, quiet=quiet, force=force)
     show(as_json, {"questions": str(out), "kept": run.kept, "dropped": run.dropped}, f"{out}: {counts(run.kept)}")
