@@ -271,7 +271,10 @@ def questions_build(
             test_share=test_share, valid_share=valid_share, min_support=min_support, templates=templates or "families",
         )  # fmt: skip
         run = build_family_questions(record, out, families, quiet=quiet, force=force)
-        show(as_json, {"questions": str(out), "kept": run.kept, "dropped": run.dropped}, f"{out}: {counts(run.kept)}")
+        lines = [f"{out}: {run.kept['questions']:,} questions, {run.kept['tied']:,} of them tied"]
+        lines += [f"  {kind}: {n:,}" for kind, n in run.kept.items() if "/" in kind]
+        lines += [f"left out, {reason}: {n:,}" for reason, n in sorted(run.dropped.items())]
+        show(as_json, {"questions": str(out), "kept": run.kept, "dropped": run.dropped}, "\n".join(lines))
         return
     config = QuestionConfig(
         seed=seed, per_film=per_film, yes_share=yes_share, unmentioned=unmentioned, test_share=test_share,  # type: ignore[arg-type]

@@ -58,6 +58,7 @@ class PlainHospital:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._tables: dict[str, list[Row]] = {}
+        self._kept: dict[tuple[str, str | None], list[Row]] = {}
 
     def table(self, name: str) -> list[Row]:
         if name not in self._tables:
@@ -126,76 +127,87 @@ class PlainHospital:
             film["report"] = reports[film["study_id"]].read_text() if film["study_id"] in reports else None
         return sorted(studies.values(), key=lambda film: (film["subject_id"], film["at"], film["study_id"]))
 
+    @cached_property
+    def films_by_patient(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = defaultdict(list)
+        for film in self.films:
+            found[film["subject_id"]].append(film)
+        return found
+
     def films_of(self, patient: str) -> list[Row]:
-        return [film for film in self.films if film["subject_id"] == patient]
+        return self.films_by_patient[patient]
 
     def film(self, study: str) -> Row:
         return next(film for film in self.films if film["study_id"] == study)
 
+    def kept(self, name: str, patient: str | None, read: Callable[[Row], Row | None]) -> list[Row]:
+        """The rows of a table as `read` makes them, read once."""
+        if (name, patient) not in self._kept:
+            made = (read(row) for row in self.of(name, patient))
+            self._kept[name, patient] = [row for row in made if row is not None]
+        return self._kept[name, patient]
+
     def drugs(self, patient: str | None = None) -> list[Row]:
-        return [{**row, "at": moment(row["starttime"])} for row in self.of("prescriptions", patient)]
+        return self.kept("prescriptions", patient, lambda row: {**row, "at": moment(row["starttime"])})
 
     def labs(self, patient: str | None, lab: str | None = None) -> list[Row]:
-        return [
-            {
-                **row,
-                "at": moment(row["charttime"]),
-                "number": None if row["valuenum"] is None else float(row["valuenum"]),
-            }
-            for row in self.of("labevents", patient)
-            if lab is None or self.lab_name[row["itemid"]] == lab
-        ]
+        def read(row: Row) -> Row:
+            number = None if row["valuenum"] is None else float(row["valuenum"])
+            return {**row, "name": self.lab_name[row["itemid"]], "at": moment(row["charttime"]), "number": number}
+
+        rows = self.kept("labevents", patient, read)
+        return rows if lab is None else [row for row in rows if row["name"] == lab]
 
     def vitals(self, patient: str, vital: str) -> list[Row]:
-        return [
-            {**row, "at": moment(row["charttime"]), "number": float(row["valuenum"])}
-            for row in self.of("chartevents", patient)
-            if self.item_name[row["itemid"]] == vital and row["valuenum"] is not None
-        ]
+        def read(row: Row) -> Row | None:
+            if row["valuenum"] is None:
+                return None
+            name = self.item_name[row["itemid"]]
+            return {**row, "name": name, "at": moment(row["charttime"]), "number": float(row["valuenum"])}
+
+        return [row for row in self.kept("chartevents", patient, read) if row["name"] == vital]
 
     def fluids(self, name: str, patient: str, item: str | None = None) -> list[Row]:
         time, value = ("starttime", "amount") if name == "inputevents" else ("charttime", "value")
-        return [
-            {**row, "at": moment(row[time]), "number": float(row[value])}
-            for row in self.of(name, patient)
-            if item is None or self.item_name[row["itemid"]] == item
-        ]
+
+        def read(row: Row) -> Row:
+            return {**row, "name": self.item_name[row["itemid"]], "at": moment(row[time]), "number": float(row[value])}
+
+        return [row for row in self.kept(name, patient, read) if item in (None, row["name"])]
 
     def cultures(self, patient: str | None, specimen: str) -> list[Row]:
-        return [
-            {**row, "at": moment(row["charttime"])}
-            for row in self.of("microbiologyevents", patient)
-            if row["spec_type_desc"] == specimen
-        ]
+        rows = self.kept("microbiologyevents", patient, lambda row: {**row, "at": moment(row["charttime"])})
+        return [row for row in rows if row["spec_type_desc"] == specimen]
 
     def diagnoses(self, patient: str | None = None, title: str | None = None) -> list[Row]:
-        found = []
-        for row in self.of("diagnoses_icd", patient):
+        def read(row: Row) -> Row | None:
             name = self.titles.get(("diagnoses", row["icd_code"], row["icd_version"]))
-            if name is not None and title in (None, name):
-                found.append({**row, "title": name, "at": moment(self.admitted[row["hadm_id"]]["admittime"])})
-        return found
+            at = moment(self.admitted[row["hadm_id"]]["admittime"])
+            return None if name is None else {**row, "title": name, "at": at}
+
+        return [row for row in self.kept("diagnoses_icd", patient, read) if title in (None, row["title"])]
 
     def procedures(self, patient: str | None = None, title: str | None = None) -> list[Row]:
-        found = []
-        for row in self.of("procedures_icd", patient):
+        def read(row: Row) -> Row | None:
             name = self.titles.get(("procedures", row["icd_code"], row["icd_version"]))
-            if name is not None and title in (None, name):
-                found.append({**row, "title": name, "at": moment(row["chartdate"])})
-        return found
+            return None if name is None else {**row, "title": name, "at": moment(row["chartdate"])}
+
+        return [row for row in self.kept("procedures_icd", patient, read) if title in (None, row["title"])]
 
     def stays(self, patient: str | None = None) -> list[Row]:
-        return [{**row, "at": moment(row["admittime"]), "end": moment(row["dischtime"])}
-                for row in self.of("admissions", patient)]  # fmt: skip
+        return self.kept(
+            "admissions", patient, lambda row: {**row, "at": moment(row["admittime"]), "end": moment(row["dischtime"])}
+        )
 
     def icu_stays(self, patient: str | None = None) -> list[Row]:
-        return [{**row, "at": moment(row["intime"]), "end": moment(row["outtime"])}
-                for row in self.of("icustays", patient)]  # fmt: skip
+        return self.kept(
+            "icustays", patient, lambda row: {**row, "at": moment(row["intime"]), "end": moment(row["outtime"])}
+        )
 
     def charges(self, patient: str | None = None) -> list[Row]:
-        return [
-            {**row, "at": moment(row["chargetime"]), "number": float(row["cost"])} for row in self.of("cost", patient)
-        ]
+        return self.kept(
+            "cost", patient, lambda row: {**row, "at": moment(row["chargetime"]), "number": float(row["cost"])}
+        )
 
     def age(self, patient: str, at: datetime) -> int:
         person = self.person[patient]
@@ -718,9 +730,7 @@ def register_groups() -> None:
 
     A["table-group/top-diagnoses"] = lambda h, s, now: most((r["title"] for r in inside(h, s, now, h.diagnoses())), s)
     A["table-group/top-drugs"] = lambda h, s, now: most((r["drug"] for r in inside(h, s, now, h.drugs())), s)
-    A["table-group/top-labs"] = lambda h, s, now: most(
-        (h.lab_name[r["itemid"]] for r in inside(h, s, now, h.labs(None))), s
-    )
+    A["table-group/top-labs"] = lambda h, s, now: most((row["name"] for row in inside(h, s, now, h.labs(None))), s)
     A["table-group/top-procedures"] = lambda h, s, now: most((r["title"] for r in inside(h, s, now, h.procedures())), s)
 
     def in_same_stay(h: PlainHospital, s: dict[str, str], now: datetime) -> set[Any]:
