@@ -38,12 +38,24 @@ PATIENT_TABLES = (
     "admissions", "icustays", "transfers", "prescriptions", "labevents", "chartevents", "inputevents", "outputevents",
     "microbiologyevents", "diagnoses_icd", "procedures_icd", "cost", "patients",
 )  # fmt: skip
+LUNG_PARTS = ("apical zone", "upper lung zone", "mid lung zone", "lower lung zone", "costophrenic angle",
+              "hilar structures")  # fmt: skip
+MEDIASTINAL_PARTS = ("upper mediastinum", "cardiac silhouette", "aortic arch", "carina", "cavoatrial junction", "svc",
+                     "trachea", "right atrium")  # fmt: skip
 COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5}
 RANKS = {"first": (0, False), "second": (1, False), "last": (0, True), "second to last": (1, True)}
 
 
 def moment(text: str | None) -> datetime | None:
     return None if not text else datetime.fromisoformat(text)
+
+
+def with_wholes(place: str) -> set[str]:
+    """A place and what it is a part of: what stands in the trachea stands in the mediastinum."""
+    side, _, part = place.partition(" ")
+    if side in ("left", "right") and part in LUNG_PARTS:
+        return {place, f"{side} lung"}
+    return {place, "mediastinum"} if place in MEDIASTINAL_PARTS else {place}
 
 
 def add_months(when: datetime, n: int) -> datetime:
@@ -115,7 +127,7 @@ class PlainHospital:
                  "shown": set(), "category": {}},
             )  # fmt: skip
             if row["attribute"] is not None:
-                film["shown"].add((row["attribute"], row["object"]))
+                film["shown"] |= {(row["attribute"], place) for place in with_wholes(row["object"])}
                 film["category"][row["attribute"]] = row["category"]
         reports = {path.stem[1:]: path for path in self.folder.glob("mimic-cxr-reports/files/p*/p*/s*.txt")}
         for film in studies.values():

@@ -150,8 +150,7 @@ class Families:
             return self._render_place(template, values, place)
 
         program = _PLACE.sub(fill, template.program)
-        program = re.sub(r"\s+AND\s+\x00", "", program)  # a period that is not named is no condition
-        return " ".join(program.split())
+        return re.sub(r"\s+AND\s+\x00", "", program)  # a period that is not named is no condition
 
     def _render_place(self, template: FamilyTemplate, values: Mapping[str, str], place: re.Match[str]) -> str:
         slot, value = place["slot"], values[place["slot"]]
