@@ -501,6 +501,8 @@ class Sampler:
         answer = read_rows(outcome.rows, template)
         if answer is None or not self._is_wanted(template, answer, tally):
             return None
+        if answer in ([], True) and not outcome.looked and set(template.slots.values()) & set(self.families.looks):
+            return None  # of films that are not there, "all" and "none" are no answers
         tally.answers[json.dumps(answer)] += 1
         is_tied = self.engine.is_tied(program, asked_at)
         return self._write(template, values, program, asked_at, answer, outcome.looked, is_tied, rng)
