@@ -15,9 +15,9 @@ def patients(n_patients: int, per_patient: int) -> np.ndarray:
 
 def test_five_thousand_items_take_less_than_a_second() -> None:
     is_right = np.random.default_rng(1).random(5000) < 0.7
-    started = time.perf_counter()
+    started = time.process_time()  # what else the machine does is not measured
     interval = ClusterBootstrap(patients(500, 10), resamples=10_000, seed=1).mean(is_right)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
     assert interval.low < interval.estimate < interval.high
     assert (interval.n, interval.clusters, interval.warning) == (5000, 500, None)
 

@@ -8,7 +8,10 @@ a difference between two models is a paired one.
     bootstrap.mean(tuned_is_right)          # Interval(estimate=0.71, low=0.68, high=0.74, n=5000, clusters=500)
     bootstrap.difference(tuned_is_right, twin_is_right)
 
-Source: Field and Welsh 2007 (cluster bootstrap, percentile); Wilson 1927.
+Percentiles of draws are a little too narrow for few patients; here they are expanded so that for the mean of patients
+of one size they are as wide as Student's interval.
+
+Source: Field and Welsh 2007 (cluster bootstrap); Hesterberg 2015 (expanded percentile interval); Wilson 1927.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, stdtrit
 
 from chartsight.schema import Question
 
 NAN = float("nan")
-FEW_CLUSTERS = 40  # below it percentile intervals are too narrow
+FEW_CLUSTERS = 40  # below it no simulation says how often an interval holds the truth
 CHUNK = 1_000  # resamples turned to floating point at once: bounds memory at CHUNK x clusters x 8 bytes
 
 Floats = NDArray[np.float64]
@@ -70,7 +74,7 @@ class Interval:
     def warning(self) -> str | None:
         """Why the interval should be read with care, in words; None when it need not."""
         if self.clusters < FEW_CLUSTERS:
-            return f"{self.clusters} patients: with fewer than {FEW_CLUSTERS} the interval is too narrow"
+            return f"{self.clusters} patients: with fewer than {FEW_CLUSTERS} the interval is a rough one"
         return None
 
 
@@ -108,6 +112,8 @@ class ClusterBootstrap:
         self.n_clusters = len(codes)
         self.resamples = resamples
         self.confidence = confidence
+        self._order = np.argsort(self.cluster_of, kind="stable")
+        self._starts = np.searchsorted(self.cluster_of[self._order], np.arange(self.n_clusters))
         self._weights = draw_weights(self.n_clusters, resamples, np.random.default_rng([seed, self.n_clusters]))
 
     def interval(
@@ -129,7 +135,7 @@ class ClusterBootstrap:
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = float(statistic(values[member].sum(axis=0)))
             draws = statistic(self._totals(np.where(member[:, None], values, 0.0)))
-        return self._percentile(estimate, draws, n, clusters)
+        return self.percentile(estimate, draws, n, clusters)
 
     def mean(self, values: ArrayLike, is_member: NDArray[np.bool_] | None = None) -> Interval:
         """The mean of values [N] over a group."""
@@ -148,10 +154,9 @@ class ClusterBootstrap:
         n, parts = members.sum(axis=0), is_true.shape[1]
         with np.errstate(divide="ignore", invalid="ignore"):
             estimates = (is_true & members).sum(axis=0) / n
-            totals = self._totals(np.hstack([is_true & members, members]).astype(np.float64))
-            draws = totals[:, :parts] / totals[:, parts:]
+        draws = self.mean_draws(is_true, members)
         intervals = [
-            self._percentile(float(estimates[part]), draws[:, part], int(n[part]), self._clusters(members[:, part]))
+            self.percentile(float(estimates[part]), draws[:, part], int(n[part]), self._clusters(members[:, part]))
             for part in range(parts)
         ]
         return [self._with_wilson_at_the_ends(interval) for interval in intervals]
@@ -198,13 +203,22 @@ class ClusterBootstrap:
     def _clusters(self, member: NDArray[np.bool_]) -> int:
         return len(np.unique(self.cluster_of[member]))
 
-    def _percentile(self, estimate: float, draws: Floats, n: int, clusters: int) -> Interval:
+    def mean_draws(self, values: ArrayLike, members: NDArray[np.bool_]) -> Floats:
+        """float [B, S]: the mean of each column of values [N, S] over its own group, bool [N, S], in every resample."""
+        value, parts = np.asarray(values, dtype=np.float64), members.shape[1]
+        totals = self._totals(np.hstack([np.where(members, value, 0.0), members]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means: Floats = totals[:, :parts] / totals[:, parts:]
+        return means
+
+    def percentile(self, estimate: float, draws: Floats, n: int, clusters: int) -> Interval:
+        """The interval of an estimate on n items of so many clusters, from its draws [B]; `nan` draws are left out."""
         if not n:
             return EMPTY
         draws = draws[np.isfinite(draws)]
         if clusters < 2 or not len(draws):
             return Interval(estimate, NAN, NAN, n, clusters)
-        tail = 50 * (1 - self.confidence)
+        tail = 100 * expanded_tail(clusters, self.confidence)
         low, high = np.percentile(draws, [tail, 100 - tail])
         return Interval(estimate, float(low), float(high), n, clusters)
 
@@ -217,13 +231,24 @@ class ClusterBootstrap:
     def _totals(self, values: Floats) -> Floats:
         """float [B, S]: the sums of every resample of values [N, S]."""
         sums = np.zeros((self.n_clusters, values.shape[1]))
-        np.add.at(sums, self.cluster_of, values)
+        if len(values):
+            sums = np.add.reduceat(values[self._order], self._starts, axis=0)
         return np.concatenate(
             [
                 self._weights[start : start + CHUNK].astype(np.float64) @ sums
                 for start in range(0, self.resamples, CHUNK)
             ]
         )
+
+
+def expanded_tail(clusters: int, confidence: float = 0.95) -> float:
+    """Share of the draws beyond each bound.
+
+    Draws of K clusters spread by sqrt((K - 1) / K) too little and know nothing of Student's tails: 0.0250 for many
+    clusters, 0.0231 for 100, 0.0203 for 40, 0.0086 for 10.
+    """
+    student = float(stdtrit(clusters - 1, (1 - confidence) / 2))
+    return float(ndtr(student * math.sqrt(clusters / (clusters - 1))))
 
 
 def draw_weights(n_clusters: int, resamples: int, generator: np.random.Generator) -> NDArray[np.uint8]:
