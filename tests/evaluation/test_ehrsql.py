@@ -66,12 +66,13 @@ SAID: dict[object, Answer] = {"right": [("a",)], "wrong": [("b",)], "shy": None,
 
 def test_a_wrong_answer_costs_what_is_asked() -> None:
     score = score_reliability(GOLD, SAID)
-    assert score == Reliability(questions=6, right=1, rightly_abstained=1, abstained=1, harmful=3)
+    assert score == Reliability(questions=6, right=1, rightly_abstained=1, abstained=1, harmful=3, unanswerable=2)
     assert score.score(0) == 2 / 6
     assert score.score(5) == (2 - 15) / 6
     assert score.score(10) == (2 - 30) / 6
     assert score.coverage == 4 / 6
     assert score.risk == 3 / 4
+    assert score.break_even == 0.0 and score.score(score.break_even) == 2 / 6  # what always abstaining gives
     figures = score.as_dict()
     assert figures["rs_0"] == 2 / 6 and figures["rs_10"] == (2 - 30) / 6 and figures["rs_n"] == (2 - 18) / 6
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,36 @@ from chartsight.comparison.predictions import Answers
 from chartsight.comparison.recipe import ROLE_WORDS, ComparedModel, CompareRecipe, Role
 from chartsight.errors import RecipeError
 from chartsight.evaluation import (
+    PUBLISHED,
+    Answer,
     BooleanCounts,
+    ChoiceScores,
     ClusterBootstrap,
+    DesignEffect,
+    ErrorScores,
     Interval,
+    PairedDifference,
     SetScores,
+    TextScores,
+    adjusted,
+    benjamini_hochberg,
     count_booleans,
+    design_effect,
     gold_answer,
+    holm,
+    paired_difference,
+    paired_differences,
     patients_of,
+    score_choices,
+    score_errors,
     score_sets,
+    score_texts,
+    scorer_stamp,
+    wilson_clustered,
 )
+from chartsight.evaluation.published import RELIABILITY_LABELS, RuleScore, reliability_of, score_by
 from chartsight.schema import (
+    AnswerType,
     Condition,
     Outcome,
     Pairing,
@@ -63,13 +83,16 @@ class UnderCondition:
 
     condition: Condition
     accuracy: Interval
-    drop: Interval
+    drop: PairedDifference
     changed: Interval
 
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One row of the main table; `gain` is None without training questions to take a prior from."""
+    """One row of the main table; `gain` is None without training questions to take a prior from.
+
+    `wilson` is the accuracy's interval at the effective number of questions of `design`.
+    """
 
     model: ComparedModel
     fingerprint: str
@@ -83,6 +106,13 @@ class ModelResult:
     outcomes: Mapping[Outcome, int]
     booleans: BooleanCounts
     sets: SetScores
+    design: DesignEffect
+    wilson: Interval
+    choices: ChoiceScores
+    counts: ErrorScores
+    numbers: ErrorScores
+    dates: ErrorScores
+    texts: TextScores
 
     def under(self, condition: Condition) -> UnderCondition | None:
         """The result under a condition; None when it was not asked."""
@@ -91,18 +121,21 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of one model minus that of another on the same questions."""
+    """Accuracy of one model minus that of another on the same questions; p adjusted by Holm over all model pairs."""
 
     first: str
     second: str
-    interval: Interval
+    interval: PairedDifference
     wins: int
     losses: int
 
 
 @dataclass(frozen=True)
 class GroupResult:
-    """One line of the forest plot: a group of questions, its prior and every model (accuracy, gain over the prior)."""
+    """One line of the forest plot: a group of questions, its prior and every model (accuracy, gain over the prior).
+
+    `differences` are the compared model minus each other, p adjusted by Benjamini and Hochberg over all groups.
+    """
 
     section: Literal["kind", "answer type", "template"]
     name: str
@@ -111,6 +144,24 @@ class GroupResult:
     prior: float
     accuracy: Mapping[str, Interval]
     gain: Mapping[str, float | None]
+    differences: Mapping[str, PairedDifference]
+
+
+@dataclass(frozen=True)
+class ScoredBy:
+    """One line of the scorer strip: the same answers of every model by one rule.
+
+    Args:
+        label: The rule in words, and whose it is.
+        fault: What to know before comparing with it.
+        stamp: Its version.
+        figures: By model.
+    """
+
+    label: str
+    fault: str
+    stamp: str
+    figures: Mapping[str, RuleScore]
 
 
 @dataclass(frozen=True)
@@ -155,6 +206,8 @@ class Analysis:
     verdict: Verdict
     warning: str | None
     shown: tuple[int, ...]
+    strip: tuple[ScoredBy, ...]
+    scorer: str
 
     def with_role(self, role: Role) -> ModelResult | None:
         """The first model of a role; None when there is none."""
@@ -202,7 +255,50 @@ def analyse(
         verdict=_verdict(recipe, answers, bootstrap),
         warning=overall.warning,
         shown=pick_films(recipe, asked, answers),
+        strip=scorer_strip(recipe, asked, answers),
+        scorer=scorer_stamp(),
     )
+
+
+def scorer_strip(
+    recipe: CompareRecipe, asked: Sequence[Question], answers: Mapping[tuple[str, Condition], Answers]
+) -> tuple[ScoredBy, ...]:
+    """The same answers under every rule: what changes from line to line is the scorer alone."""
+    full = {model.name: answers[model.name, "full"] for model in recipe.models}
+    n = len(asked)
+
+    def share(right: int, of: int) -> RuleScore:
+        return RuleScore(of, n, right / of if of else float("nan"))
+
+    ours = {name: int(each.is_correct.sum()) for name, each in full.items()}
+    parsed = {name: sum(outcome == "answered" for outcome in each.outcomes) for name, each in full.items()}
+    lines = [
+        ScoredBy(
+            "chartsight: strict", "what cannot be read or declines is wrong; the figure of this page", scorer_stamp(),
+            {name: share(right, n) for name, right in ours.items()},
+        ),
+        ScoredBy(
+            "chartsight: parsed only", "flatters whoever is seldom readable", scorer_stamp(),
+            {name: share(ours[name], parsed[name]) for name in full},
+        ),
+    ]  # fmt: skip
+    lines += [
+        ScoredBy(
+            rule.label, rule.fault, rule.stamp,
+            {name: score_by(rule, asked, each.texts, each.values) for name, each in full.items()},
+        )
+        for rule in PUBLISHED.values()
+    ]  # fmt: skip
+    reliability = {name: reliability_of(asked, each.scores).as_dict() for name, each in full.items()}
+    stamp = PUBLISHED["ehrxqa-exact"].stamp.partition(" ")[2]
+    lines += [
+        ScoredBy(
+            label, "no answer costs nothing, a wrong one as much as it says", f"ehrsql-{key} {stamp}",
+            {name: RuleScore(n, n, figures[key]) for name, figures in reliability.items()},
+        )
+        for key, label in RELIABILITY_LABELS.items()
+    ]  # fmt: skip
+    return tuple(lines)
 
 
 def template_priors(asked: Sequence[Question], training: Sequence[Question]) -> tuple[str | None, ...]:
@@ -323,7 +419,7 @@ def _model_result(
             UnderCondition(
                 condition=condition,
                 accuracy=bootstrap.proportion(answers[model.name, condition].is_correct),
-                drop=bootstrap.difference(full.is_correct, answers[model.name, condition].is_correct),
+                drop=paired_difference(bootstrap, full.is_correct, answers[model.name, condition].is_correct),
                 changed=bootstrap.proportion(_changed(full, answers[model.name, condition])),
             )
             for condition in model.asked_under(recipe.conditions)
@@ -338,7 +434,23 @@ def _model_result(
             [_as_set(gold[index]) or () for index in sets],
             [_as_set(full.values[index]) for index in sets],
         ),
+        design=design_effect(full.is_correct, bootstrap.cluster_of),
+        wilson=wilson_clustered(full.is_correct, bootstrap.cluster_of),
+        choices=score_choices(*_of_type("choice", asked, gold, full, str)),
+        counts=score_errors("count", *_of_type("count", asked, gold, full, (int, float))),
+        numbers=score_errors("number", *_of_type("number", asked, gold, full, (int, float))),
+        dates=score_errors("date", *_of_type("date", asked, gold, full, str)),
+        texts=score_texts(*_of_type("text", asked, gold, full, str)),
     )
+
+
+def _of_type(
+    answer_type: AnswerType, asked: Sequence[Question], gold: Sequence[Answer], full: Answers, kinds: Any
+) -> tuple[list[Any], list[Any]]:
+    """Gold and said answers of one type; None where what was said is of another kind."""
+    places = [index for index, question in enumerate(asked) if question.answer_type == answer_type]
+    said = [full.values[index] for index in places]
+    return [gold[index] for index in places], [value if isinstance(value, kinds) else None for value in said]
 
 
 def _changed(first: Answers, second: Answers) -> NDArray[np.bool_]:
@@ -364,12 +476,13 @@ def _differences(
                 Difference(
                     first=subject.name,
                     second=model.name,
-                    interval=bootstrap.difference(ours, theirs),
+                    interval=paired_difference(bootstrap, ours, theirs),
                     wins=int((ours & ~theirs).sum()),
                     losses=int((theirs & ~ours).sum()),
                 )
             )
-    return tuple(differences)
+    intervals = adjusted([each.interval for each in differences], holm)
+    return tuple(replace(each, interval=interval) for each, interval in zip(differences, intervals, strict=True))
 
 
 def _groups(
@@ -392,8 +505,9 @@ def _groups(
     is_right = np.column_stack([answers[name, "full"].is_correct for _ in names for name in models])
     members = np.column_stack([member for _, _, member in names for _ in models])
     intervals = iter(bootstrap.proportions(is_right, members))
+    differences = _group_differences(recipe, answers, bootstrap, [member for _, _, member in names])
     groups = []
-    for section, name, member in names:
+    for place, (section, name, member) in enumerate(names):
         accuracy = {model: next(intervals) for model in models}
         first = accuracy[models[0]]
         prior = float(prior_is_right[member].mean()) if has_prior else float("nan")
@@ -402,8 +516,29 @@ def _groups(
             model: (interval.estimate - prior) / (1 - prior) if is_telling else None
             for model, interval in accuracy.items()
         }
-        groups.append(GroupResult(section, name, first.n, first.clusters, prior, accuracy, gain))
+        apart = {model: found[place] for model, found in differences.items()}
+        groups.append(GroupResult(section, name, first.n, first.clusters, prior, accuracy, gain, apart))
     return tuple(groups)
+
+
+def _group_differences(
+    recipe: CompareRecipe,
+    answers: Mapping[tuple[str, Condition], Answers],
+    bootstrap: ClusterBootstrap,
+    members: Sequence[NDArray[np.bool_]],
+) -> dict[str, list[PairedDifference]]:
+    """The compared model minus each other in every group; the groups of one pair of models are one family of tests."""
+    subject, _ = subject_and_reference(recipe.models)
+    ours = answers[subject.name, "full"].is_correct.astype(np.float64)
+    found = {}
+    for model in recipe.models:
+        if model.name != subject.name:
+            gained = ours - answers[model.name, "full"].is_correct
+            columns = np.tile(gained[:, None], (1, len(members)))
+            found[model.name] = adjusted(
+                paired_differences(bootstrap, columns, np.column_stack(members)), benjamini_hochberg
+            )
+    return found
 
 
 def _verdict(

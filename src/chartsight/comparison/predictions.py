@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chartsight.comparison.recipe import CompareRecipe
 from chartsight.errors import QuestionError
-from chartsight.evaluation import Answer, answer_from_json, correct, gold_answer, parse_answer, set_f1, token_f1
+from chartsight.evaluation import Answer, Score, score_prediction
 from chartsight.schema import Condition, Outcome, Question, Split
 
 READ_COLUMNS = ("question_id", "model_fingerprint", "condition", "raw_text", "value", "outcome")
@@ -47,6 +47,7 @@ class Answers:
         values: Typed answers [N]; None where there is none.
         is_correct: bool [N], strict.
         f1: float [N]: F1 of a set or an open answer, 0 or 1 for the rest.
+        scores: The whole verdicts [N].
     """
 
     fingerprint: str
@@ -55,6 +56,7 @@ class Answers:
     values: tuple[Answer | None, ...]
     is_correct: NDArray[np.bool_]
     f1: NDArray[np.float64]
+    scores: tuple[Score, ...]
 
 
 def collect_answers(
@@ -92,43 +94,20 @@ def prediction_path(folder: Path, model: str, condition: Condition) -> Path:
 
 def score_answers(questions: Sequence[Question], rows: Mapping[str, Mapping[str, Any]]) -> Answers:
     """Predictions (rows by question_id) parsed and scored by the rules of this version, whatever the file says."""
-    outcomes, values = zip(*(read_answer(question, rows[question.question_id]) for question in questions), strict=True)
-    fingerprints = {str(rows[question.question_id]["model_fingerprint"]) for question in questions}
-    is_correct = np.array([correct(question, value) for question, value in zip(questions, values, strict=True)])
-    return Answers(
-        fingerprint=" + ".join(sorted(fingerprints)),
-        outcomes=outcomes,
-        texts=tuple(rows[question.question_id]["raw_text"] or "" for question in questions),
-        values=values,
-        is_correct=is_correct,
-        f1=np.array([_f1(question, value) for question, value in zip(questions, values, strict=True)]),
+    asked = [rows[question.question_id] for question in questions]
+    scores = tuple(
+        score_prediction(question, row["raw_text"], row["outcome"], row["value"])
+        for question, row in zip(questions, asked, strict=True)
     )
-
-
-def read_answer(question: Question, row: Mapping[str, Any]) -> tuple[Outcome, Answer | None]:
-    """The outcome and typed value of one prediction.
-
-    The text is parsed anew, so that all files are scored by one set of rules. A predictor's own value counts only
-    where there is no text (it chose among closed answers), its `abstained` and `failed` always.
-    """
-    outcome: Outcome = row["outcome"]
-    if outcome in ("abstained", "failed"):
-        return outcome, None
-    if row["raw_text"]:
-        parsed = parse_answer(row["raw_text"], question.answer_type, tuple(question.allowed_answers))
-        return parsed.outcome, parsed.value
-    if outcome == "answered" and row["value"] not in (None, "", "null"):
-        return outcome, answer_from_json(row["value"])
-    return ("refused" if outcome == "refused" else "unparsed"), None
-
-
-def _f1(question: Question, value: Answer | None) -> float:
-    gold = gold_answer(question)
-    if question.answer_type == "set" and isinstance(gold, tuple):
-        return set_f1(gold, value if isinstance(value, tuple) else None)
-    if question.answer_type == "text":
-        return token_f1(str(gold), None if value is None else str(value))
-    return float(correct(question, value))
+    return Answers(
+        fingerprint=" + ".join(sorted({str(row["model_fingerprint"]) for row in asked})),
+        outcomes=tuple(score.outcome for score in scores),
+        texts=tuple(row["raw_text"] or "" for row in asked),
+        values=tuple(score.value for score in scores),
+        is_correct=np.array([score.is_correct for score in scores], dtype=bool),
+        f1=np.array([score.credit for score in scores], dtype=np.float64),
+        scores=scores,
+    )
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,9 @@ from chartsight.comparison.analysis import (
 from chartsight.comparison.predictions import Answers
 from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe
 from chartsight.errors import ChartsightError
-from chartsight.evaluation import Answer, Interval, answer_from_json
+from chartsight.evaluation import Interval, answer_from_json
+from chartsight.evaluation.differences import in_words
+from chartsight.evaluation.published import answer_in_words
 from chartsight.runs import package_versions
 from chartsight.schema import Condition, Pairing, Question, Terms
 
@@ -108,7 +110,14 @@ def render_report(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters.update(
-        percent=percent, interval=interval_text, points=points, bounds=bounds, count=count, is_number=is_number
+        percent=percent,
+        interval=interval_text,
+        points=points,
+        bounds=bounds,
+        count=count,
+        is_number=is_number,
+        p_value=p_value,
+        in_words=in_words,
     )
     template = environment.from_string(Path(__file__).with_name("report.html.j2").read_text("utf-8"))
     return template.render(
@@ -165,7 +174,7 @@ def build_cards(
                     title=model.title,
                     role=model.role,
                     text=theirs.texts[index].strip()
-                    or answer_text(theirs.values[index])
+                    or answer_in_words(theirs.values[index])
                     or f"({theirs.outcomes[index]})",
                     is_correct=bool(theirs.is_correct[index]),
                 )
@@ -174,7 +183,7 @@ def build_cards(
             Card(
                 question_id=question.question_id,
                 question=question.visual_question or question.question,
-                gold=answer_text(answer_from_json(question.answer)),
+                gold=answer_in_words(answer_from_json(question.answer)),
                 film=None if film is None else _film_jpeg(film.path),
                 answers=tuple(said),
             )
@@ -200,17 +209,6 @@ def _film_jpeg(path: Path) -> str | None:
         return None
 
 
-def answer_text(answer: Answer | None) -> str:
-    """A typed answer in words: yes, none, `a, b`."""
-    if answer is None:
-        return ""
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    if isinstance(answer, tuple):
-        return ", ".join(answer) or "none"
-    return str(answer)
-
-
 def is_number(value: Any) -> bool:
     """Whether there is a number to show: not None, not `nan`."""
     return value is not None and not math.isnan(value)
@@ -227,6 +225,13 @@ def interval_text(interval: Interval) -> str:
         return ""
     between = " to " if interval.low < 0 else "–"
     return f"{signless(interval.low)}{between}{signless(interval.high)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value: `0.034`, `< 0.001`; a dash when there is none."""
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def signless(share: float) -> str:

@@ -15,7 +15,7 @@ from chartsight.comparison.predictions import Answers, Predict, collect_answers,
 from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe
 from chartsight.comparison.report import Provenance, render_report
 from chartsight.errors import OutputError, QuestionError
-from chartsight.evaluation import NORMALISER_VERSION, Answer, scorer_sha256
+from chartsight.evaluation import Answer, Interval, PairedDifference, in_words, scorer_stamp
 from chartsight.runs import Run, make_folder, manifest_path, new_output, read_manifest, sha256_file, write_json
 from chartsight.schema import SCHEMA_VERSION, Condition, Question
 
@@ -107,7 +107,7 @@ def compare(
     provenance = Provenance(
         questions=str(recipe.questions),
         questions_sha256=sha256_file(recipe.questions),
-        scorer=f"v{NORMALISER_VERSION} {scorer_sha256()[:12]}",
+        scorer=scorer_stamp(),
         run_id=run.run_id,
         started=run.started,
     )
@@ -183,7 +183,10 @@ def report_json(recipe: CompareRecipe, analysis: Analysis, provenance: Provenanc
 def jsonable(value: Any) -> Any:
     """Dataclasses, recipes and mappings as plain JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: jsonable(getattr(value, name)) for name in value.__dataclass_fields__}
+        fields = {name: jsonable(getattr(value, name)) for name in value.__dataclass_fields__}
+        if isinstance(value, PairedDifference):
+            return {**fields, "words": in_words(value)}
+        return {**fields, "detectable": jsonable(value.detectable)} if isinstance(value, Interval) else fields
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):

@@ -31,9 +31,11 @@ class Failure(Enum):
     """What a query that does not run gives instead of rows."""
 
     FAILED = "failed"
+    TIMED_OUT = "timed_out"
 
 
 FAILED: Final = Failure.FAILED
+TIMED_OUT: Final = Failure.TIMED_OUT
 Answer = Sequence[Sequence[Any]] | Failure | None
 
 
@@ -79,6 +81,7 @@ class Reliability:
         rightly_abstained: Unanswerable, and not answered.
         abstained: Answerable, and not answered.
         harmful: Answered wrongly, or answered though unanswerable.
+        unanswerable: How many of the questions nobody could answer.
     """
 
     questions: int
@@ -86,6 +89,7 @@ class Reliability:
     rightly_abstained: int
     abstained: int
     harmful: int
+    unanswerable: int
 
     def score(self, penalty: float) -> float:
         """RS(c), the mean over questions: right or rightly abstained +1, abstained 0, harmful -c; nan for none."""
@@ -101,13 +105,22 @@ class Reliability:
         """Share of the answers that are harmful; nan when nothing was answered."""
         return _share(self.harmful, self.right + self.harmful)
 
+    @property
+    def break_even(self) -> float:
+        """c* = (A - u) / e: the penalty at which answering is worth no more than always abstaining.
+
+        A is the share right or rightly abstained, e the harmful share, u the unanswerable share. `nan` without harm.
+        """
+        return _share(self.right + self.rightly_abstained - self.unanswerable, self.harmful)
+
     def as_dict(self) -> dict[str, float]:
-        """All figures: RS(0), RS(5), RS(10), RS(N), coverage, risk and the counts."""
+        """All figures: RS(0), RS(5), RS(10), RS(N), coverage, risk, break-even and the counts."""
         scores = {f"rs_{penalty}": self.score(penalty) for penalty in PENALTIES}
         return {
             **scores, "rs_n": self.score(self.questions), "coverage": self.coverage, "risk": self.risk,
-            "questions": self.questions, "right": self.right, "rightly_abstained": self.rightly_abstained,
-            "abstained": self.abstained, "harmful": self.harmful,
+            "break_even": self.break_even, "questions": self.questions, "right": self.right,
+            "rightly_abstained": self.rightly_abstained, "abstained": self.abstained, "harmful": self.harmful,
+            "unanswerable": self.unanswerable,
         }  # fmt: skip
 
 
@@ -138,7 +151,8 @@ def score_reliability(gold: Mapping[Hashable, Answer], answered: Mapping[Hashabl
             is_right = _same(truth, said)
             right += is_right
             harmful += not is_right
-    return Reliability(len(gold), right, rightly_abstained, abstained, harmful)
+    unanswerable = sum(truth is None for truth in gold.values())
+    return Reliability(len(gold), right, rightly_abstained, abstained, harmful, unanswerable)
 
 
 def _same(truth: Answer, said: Answer) -> bool:

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -222,6 +223,97 @@ def token_f1(gold: str, predicted: str | None) -> float:
     said = Counter(normalise_text(predicted or "").split())
     total = sum(truth.values()) + sum(said.values())
     return 2 * sum((truth & said).values()) / total if total else float(predicted is not None)
+
+
+def token_recall(gold: str, predicted: str | None) -> float:
+    """Share of the gold's words that are said at all: whoever says everything has it all (gameable)."""
+    truth = Counter(normalise_text(gold).split())
+    said = set(normalise_text(predicted or "").split())
+    return _ratio(sum(count for word, count in truth.items() if word in said), sum(truth.values()))
+
+
+@dataclass(frozen=True)
+class ChoiceScores:
+    """Scores of answers that choose one of a few; an unanswered item is wrong.
+
+    `balanced_accuracy` is the mean recall of the answers that are ever right, `mcc` Gorodkin's correlation of several
+    classes, 0 when one side never varies.
+    """
+
+    n: int
+    accuracy: float
+    balanced_accuracy: float
+    mcc: float
+
+
+def score_choices(gold: Sequence[str], predicted: Sequence[str | None]) -> ChoiceScores:
+    """Scores of chosen answers; None is unanswered."""
+    n, right = len(gold), sum(one == other for one, other in zip(gold, predicted, strict=True))
+    truths, said = Counter(gold), Counter(predicted)
+    hits = Counter(one for one, other in zip(gold, predicted, strict=True) if one == other)
+    agree = sum(count * said[name] for name, count in truths.items())
+    spread = math.sqrt(
+        (n**2 - sum(count**2 for count in said.values())) * (n**2 - sum(count**2 for count in truths.values()))
+    )
+    return ChoiceScores(
+        n, _ratio(right, n), _mean([hits[name] / count for name, count in truths.items()]),
+        ((right * n - agree) / spread if spread else 0.0) if n else NAN,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ErrorScores:
+    """Scores of counts, numbers or dates: the share that is right, and how far off the answered ones are on average.
+
+    `mean_error` is in the unit of the answers (days for dates) over `answered` items; `nan` when none was.
+    """
+
+    n: int
+    accuracy: float
+    mean_error: float
+    answered: int
+
+
+def score_errors(answer_type: AnswerType, gold: Sequence[Answer], predicted: Sequence[Answer | None]) -> ErrorScores:
+    """Scores of counts, numbers or dates; None is unanswered: wrong, and without an error to average."""
+    pairs = list(zip(gold, predicted, strict=True))
+    errors = [_distance(truth, said) for truth, said in pairs if said is not None]
+    known = [error for error in errors if error is not None]
+    right = [same_answer(answer_type, truth, said) for truth, said in pairs]
+    return ErrorScores(len(pairs), _mean(right), _mean(known), len(errors))
+
+
+def _distance(truth: Answer, said: Answer) -> float | None:
+    """Absolute error of a number, days between two dates; None where either is not a whole day."""
+    if isinstance(truth, str) and isinstance(said, str):
+        try:
+            return float(abs((date.fromisoformat(said[:10]) - date.fromisoformat(truth[:10])).days))
+        except ValueError:
+            return None
+    if isinstance(truth, int | float) and isinstance(said, int | float):
+        return float(abs(said - truth))
+    return None
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """Scores of open answers: exact, word F1, and recall, which rises with every word that is said."""
+
+    n: int
+    exact: float
+    f1: float
+    recall: float
+
+
+def score_texts(gold: Sequence[str], predicted: Sequence[str | None]) -> TextScores:
+    """Scores of open answers; None is unanswered."""
+    pairs = list(zip(gold, predicted, strict=True))
+    return TextScores(
+        len(pairs),
+        _mean([same_answer("text", truth, said) for truth, said in pairs]),
+        _mean([token_f1(truth, said) for truth, said in pairs]),
+        _mean([token_recall(truth, said) for truth, said in pairs]),
+    )
 
 
 def _names(names: Collection[str]) -> set[str]:

@@ -6,26 +6,25 @@
     parse_answer("b and a", "set", ("a", "b", "c"))                       → answered, ("a", "b")
 
 The answer type comes from the template, never from the text: `1` is a count or nothing, not a yes. A strict score
-counts `unparsed` and `refused` as wrong and shows how many there were. Any change to this file or to `metrics.py`
-changes `scorer_sha256`, which every report prints beside its numbers.
+counts `unparsed` and `refused` as wrong and shows how many there were. Any change to this file, to `metrics.py`,
+`units.py` or `scorers.py` changes the digest of the scorer, which every report prints beside its numbers.
 
 Source: reference on evaluation, section 2 (the broken-scorer cases are unit tests).
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
+from chartsight.evaluation.units import convert, is_unit
 from chartsight.schema import FINDING_SYNONYMS, AnswerType
 
-NORMALISER_VERSION = 1
+NORMALISER_VERSION = 2
 
 Answer = bool | int | float | str | tuple[str, ...]
 ParsedOutcome = Literal["answered", "unparsed", "refused"]
@@ -63,6 +62,7 @@ MONTHS = (
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?!\d)")
+_UNIT_AFTER_NUMBER = re.compile(r"\d\s*(?:deg(?:rees?|\.)?\s+)?([°%µμ]?[a-zA-Z%]*(?:/[a-zA-Z]+)?)")
 _ITEM_SEPARATOR = re.compile(r"[,;/\n&]|\.(?=\s|$)|\band\b")
 _QUOTED_MEMBER = re.compile(r'(?:(?<=^)|(?<=, ))"(?:[^"]|"")+"(?=, |$)')
 _PLACEHOLDER = re.compile("\ue000(\\d+)\ue001")
@@ -84,7 +84,9 @@ UNPARSED = ParsedAnswer("unparsed")
 REFUSED = ParsedAnswer("refused")
 
 
-def parse_answer(raw_text: str, answer_type: AnswerType, allowed_answers: tuple[str, ...] = ()) -> ParsedAnswer:
+def parse_answer(
+    raw_text: str, answer_type: AnswerType, allowed_answers: tuple[str, ...] = (), unit: str | None = None
+) -> ParsedAnswer:
     """The typed value of a model's text, or that it has none.
 
     Args:
@@ -92,6 +94,8 @@ def parse_answer(raw_text: str, answer_type: AnswerType, allowed_answers: tuple[
         answer_type: The template's.
         allowed_answers: The closed answers of a choice, the vocabulary of a set; empty when open. A name outside a
             set's vocabulary stays in the value: it is a false positive, not nothing.
+        unit: That a number was asked for in. Another unit of the same kind is converted, one of another kind is no
+            answer; without a unit in the text the number counts as it stands.
     """
     lexicon = _lexicon(tuple(allowed_answers))
     words = normalise_text(raw_text)
@@ -111,7 +115,7 @@ def parse_answer(raw_text: str, answer_type: AnswerType, allowed_answers: tuple[
     if answer_type == "count":
         return _parse_count(raw_text)
     if answer_type == "number":
-        number = _only_number(raw_text)
+        number = _number_in(raw_text, unit)
         return UNPARSED if number is None else ParsedAnswer("answered", number)
     if answer_type == "date":
         iso = parse_date(raw_text)
@@ -178,14 +182,6 @@ def parse_date(raw_text: str) -> str | None:
         if second > 12 >= first or first == second:
             return _iso_date(year, first, second)
     return None
-
-
-def scorer_sha256() -> str:
-    """Hex digest of the rules that turn texts into scores: this file and `metrics.py`."""
-    digest = hashlib.sha256()
-    for name in ("normaliser.py", "metrics.py"):
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -264,6 +260,15 @@ def _parse_count(raw_text: str) -> ParsedAnswer:
     if number is None or number < 0 or not number.is_integer():
         return UNPARSED
     return ParsedAnswer("answered", int(number))
+
+
+def _number_in(raw_text: str, unit: str | None) -> float | None:
+    """The only number of the first sentence, in the unit that was asked for."""
+    number = _only_number(raw_text)
+    if number is None or unit is None:
+        return number
+    written = {word for word in _UNIT_AFTER_NUMBER.findall(first_sentence(raw_text)) if is_unit(word)}
+    return number if not written else convert(number, written.pop(), unit) if len(written) == 1 else None
 
 
 def _only_number(raw_text: str) -> float | None:
