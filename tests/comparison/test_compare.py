@@ -14,6 +14,7 @@ import pytest
 
 from chartsight.comparison import ComparedModel, CompareRecipe, ComparisonResult, compare
 from chartsight.errors import GateError, OutputError, QuestionError, RecipeError
+from chartsight.evaluation import benjamini_hochberg, holm, in_words, scorer_stamp
 from chartsight.questions.files import read_questions, write_questions
 from tests.comparison.made_up import Habit, always_the_same, declines, guesses, make_questions, sees, stand_in
 
@@ -91,6 +92,72 @@ def test_the_page_stands_alone_and_says_what_it_must(seeing: ComparisonResult) -
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", html, re.DOTALL):
         assert "no clinical association may be read from this" in caption
     assert "#0a000" not in html  # every stand-in colour of the figures became a variable of the page
+
+
+def test_every_difference_says_what_it_could_have_seen(seeing: ComparisonResult) -> None:
+    html = seeing.report.read_text("utf-8")
+    report = json.loads(seeing.report_json.read_text("utf-8"))
+    first, second = seeing.analysis.differences
+    assert [first.interval.p_adjusted, second.interval.p_adjusted] == holm([first.interval.p, second.interval.p])
+    assert 0 < first.interval.mde < 0.2 and first.interval.deff >= 1
+    assert first.wins == first.interval.wins and report["differences"][0]["interval"]["words"] == "larger than chance"
+    groups = seeing.analysis.groups
+    for other in ("baseline", "twin"):
+        family = [group.differences[other] for group in groups]
+        assert [each.p_adjusted for each in family] == benjamini_hochberg([each.p for each in family])
+        tuned, theirs = groups[0].accuracy["tuned"].estimate, groups[0].accuracy[other].estimate
+        assert family[0].estimate == pytest.approx(tuned - theirs)
+    model = report["models"][1]
+    assert model["wilson"]["low"] < model["accuracy"]["estimate"] < model["wilson"]["high"]
+    assert model["accuracy"]["detectable"] > 0 and model["design"]["deff"] >= 1
+    for caption in re.findall(r"<figcaption>(.*?)</figcaption>", html, re.DOTALL):
+        assert scorer_stamp() in caption
+    assert "larger than chance" in html and "naive exact" in html
+
+
+def test_two_models_alike_are_not_called_equal(questions: Path, tmp_path: Path) -> None:
+    habits = {**HABITS, "second guess": guesses}
+    models = [ComparedModel(name=name, path=path, role=role) for name, path, role in
+              (("baseline", "guess", "baseline"), ("tuned", "second guess", "tuned"))]  # fmt: skip
+    result = compare(recipe(questions, "x", models=tuple(models)), tmp_path / "out", predict=stand_in(habits))
+    (difference,) = result.analysis.differences
+    assert difference.interval.low < 0 < difference.interval.high
+    words = "difference smaller than what this test could see"
+    assert words in in_words(difference.interval) and words in result.report.read_text("utf-8")
+
+
+def test_the_strip_shows_one_file_of_answers_by_every_rule(seeing: ComparisonResult) -> None:
+    lines = {line.label: line for line in seeing.analysis.strip}
+    strict = lines["chartsight: strict"]
+    for model in seeing.analysis.models:
+        assert strict.figures[model.model.name].score == pytest.approx(model.accuracy.estimate)
+    released = lines["LLaVA-Med: closed accuracy, as released"].figures["tuned"]
+    corrected = lines["LLaVA-Med: closed accuracy, corrected"].figures["tuned"]
+    assert released.applicable == corrected.n == 240 and released.n < corrected.n
+    assert released.score > corrected.score  # what it gets wrong is not counted
+    assert lines["EHRSQL: RS(0)"].figures["tuned"].score == pytest.approx(strict.figures["tuned"].score)
+    assert lines["EHRSQL: RS(10)"].figures["tuned"].score < 0
+    assert lines["LLaVA-Med: open recall"].figures["tuned"].applicable == 120
+    assert "EHRXQA: exact match" in lines and "EHRSQL: RS(N)" in lines
+    html = seeing.report.read_text("utf-8")
+    assert all(line.label in html and line.stamp in html for line in seeing.analysis.strip)
+
+
+def test_one_patient_and_nothing_readable_give_no_number_that_is_wrong(tmp_path: Path) -> None:
+    alone = make_questions(tmp_path / "alone", patients=1)
+    result = compare(recipe(alone, "declines"), tmp_path / "out", predict=stand_in({**HABITS, "declines": declines}))
+    tuned = result.analysis.models[1]
+    assert (tuned.accuracy.estimate, tuned.accuracy.n, tuned.accuracy.clusters) == (0.0, 6, 1)
+    difference = result.analysis.differences[0].interval
+    assert all(np.isnan(each) for each in (difference.low, difference.p, difference.mde, difference.deff))
+    assert result.analysis.verdict.kind == "cannot be told"
+    html = result.report.read_text("utf-8")
+    assert "one patient only: nothing can be said" in html and ">nan" not in html and "nan%" not in html
+    parsed_only = next(line for line in result.analysis.strip if line.label == "chartsight: parsed only")
+    assert parsed_only.figures["tuned"].n == 0 and np.isnan(parsed_only.figures["tuned"].score)
+    assert "n=0" in html
+    report = json.loads(result.report_json.read_text("utf-8"))
+    assert report["differences"][0]["interval"]["p"] is None
 
 
 def test_real_pairing_has_no_line_about_associations(tmp_path: Path) -> None:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from chartsight.evaluation.metrics import accuracy, answer_from_json, count_booleans, score_sets
+from chartsight.evaluation.metrics import (
+    accuracy,
+    answer_from_json,
+    count_booleans,
+    score_choices,
+    score_errors,
+    score_sets,
+    score_texts,
+    token_recall,
+)
 
 LABELS = ("a1", "b1", "c1", "d1")
 SETS = st.lists(st.sets(st.sampled_from(LABELS)), min_size=1, max_size=30)
@@ -85,3 +94,48 @@ def test_answers_come_from_json_with_their_type() -> None:
     for text in ("null", "{}", "yes"):
         with pytest.raises(ValueError, match=r"answer|Expecting"):
             answer_from_json(text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1, max_size=40))
+def test_choices_agree_with_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    gold, said = [one for one, _ in pairs], [other for _, other in pairs]
+    scores = score_choices(gold, said)
+    assert scores.accuracy == pytest.approx(sk.accuracy_score(gold, said))
+    assert scores.mcc == pytest.approx(sk.matthews_corrcoef(gold, said))
+    assert scores.balanced_accuracy == pytest.approx(
+        np.mean([sk.recall_score(gold, said, labels=[name], average="macro") for name in sorted(set(gold))])
+    )
+
+
+def test_an_unanswered_choice_is_wrong() -> None:
+    scores = score_choices(["left", "left", "right"], ["left", None, "right"])
+    assert (scores.n, scores.accuracy, scores.balanced_accuracy) == (3, pytest.approx(2 / 3), 0.75)
+
+
+def test_errors_of_counts_numbers_and_dates() -> None:
+    counts = score_errors("count", [3, 5, 2], [3, 1, None])
+    assert (counts.n, counts.answered, counts.mean_error) == (3, 2, 2.0)
+    assert counts.accuracy == pytest.approx(1 / 3)
+    numbers = score_errors("number", [37.0, 38.0], [37.0, 39.5])
+    assert (numbers.accuracy, numbers.mean_error) == (0.5, 0.75)
+    dates = score_errors("date", ["2105-12-01", "2105-12-01", "2105-12"], ["2105-12-01 10:30", "2105-12-04", "2105-11"])
+    assert (dates.accuracy, dates.mean_error, dates.answered) == (pytest.approx(1 / 3), 1.5, 3)  # a month has no day
+
+
+def test_saying_everything_has_all_recall_and_little_else() -> None:
+    scores = score_texts(["left lung"], ["the left lung, the right lung, the heart and the spine"])
+    assert (scores.recall, scores.exact) == (1.0, 0.0)
+    assert scores.f1 < 0.5
+    assert token_recall("left lung", None) == 0.0
+
+
+def test_empty_groups_of_every_type_are_nan() -> None:
+    for scores in (score_choices([], []), score_texts([], []), score_errors("count", [], [])):
+        assert scores.n == 0
+        assert all(math.isnan(value) for name, value in vars(scores).items() if name not in ("n", "answered"))
+
+
+def test_nothing_parsed_is_a_share_of_zero_and_no_error() -> None:
+    scores = score_errors("number", [1.0, 2.0], [None, None])
+    assert (scores.n, scores.accuracy, scores.answered) == (2, 0.0, 0) and math.isnan(scores.mean_error)

@@ -41,7 +41,7 @@ class PairedDifference(Interval):
         losses: Items on which the second is.
         icc: Intraclass correlation of the differences.
         deff: Their design effect.
-        p: Two-sided, dual to the interval; at least 2 / (resamples + 1), `nan` when there is no interval.
+        p: Two-sided, dual to the interval, no smaller than the draws can show; `nan` when there is no interval.
         p_t: Of the cluster-robust t test, clusters - 1 degrees of freedom.
         p_mcnemar_clustered: Of Durkalski's test; `nan` for other than right or wrong.
         p_mcnemar: Of the exact McNemar test, as if every item were a patient; `nan` for other than right or wrong.

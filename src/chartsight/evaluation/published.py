@@ -6,8 +6,8 @@
 Each rule says on which questions it applies and gives 0 to 1, or None where the published code counts nothing at all.
 What changes between two rows of the strip is the rule alone: the answers are the same.
 
-Sources: github.com/microsoft/LLaVA-Med, llava/eval/run_eval.py and eval_metrics/ (ad758b6; contractions stay as they are
-written); github.com/baeseongsu/ehrxqa, experiment/evaluate.py and post_processing.py (53ad4d0);
+Sources: github.com/microsoft/LLaVA-Med, llava/eval/run_eval.py and eval_metrics/ (ad758b6; contractions stay as they
+are written); github.com/baeseongsu/ehrxqa, experiment/evaluate.py and post_processing.py (53ad4d0);
 github.com/glee4810/ehrsql-2024 (see `ehrsql`).
 """
 
