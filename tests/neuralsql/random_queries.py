@@ -77,8 +77,9 @@ class SqliteRows:
             self._fill(name, columns, [[row[each] for each in columns] for row in world.table(name)])
 
     def _fill(self, name: str, columns: Any, rows: list[list[Any]]) -> None:
+        declared = ", ".join(f'"{column}"' for column in columns)
         self.connection.execute(f"DROP TABLE IF EXISTS {name}")
-        self.connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
+        self.connection.execute(f"CREATE TABLE {name} ({declared})")
         self.connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(list(columns)))})", rows)
 
     def __call__(self, tree: Any, tables: Mapping[str, pa.Table]) -> pa.Table:
@@ -276,6 +277,8 @@ def check_trial(trial: Trial) -> None:
     assert found == certain, f"rows {found} for {certain}: {text}"
     is_limited = isinstance(trial.query, Select) and trial.query.limit is not None
     shows_looks = isinstance(trial.query, Select) and any(not isinstance(each, str) for each in trial.query.items)
+    if None not in trial.oracle.world.said.values():
+        assert result.is_exact, f"every look has an answer, and still open: {text}"
     if result.is_exact and not shows_looks:
         assert certain == as_numbers(answer.possible), f"said to be settled, {answer.possible} possible: {text}"
     if result.possible is not None and not is_limited and not shows_looks:

@@ -190,7 +190,9 @@ class Bounds:
             call = self.calls[number_of(look)]
             self._joined += 1
             alias = f"{call.table}_{self._joined}"
-            table = exp.to_table(call.possible_table if side == "possible" else call.table).as_(alias)
+            table = exp.alias_(
+                exp.to_table(call.possible_table if side == "possible" else call.table), alias, table=True
+            )
             on = [
                 exp.EQ(this=exp.column(key, alias), expression=study.copy())
                 for key, study in zip(call.keys, studies_of(look), strict=True)

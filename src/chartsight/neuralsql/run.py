@@ -239,12 +239,13 @@ class Work:
             self.reason = self.reason or "a part of it, cut by LIMIT or the like, is not settled"
         found = self._run(self.bounds.as_answered(alone))
         name = f"vqa_rows_{len(self.settled) + 1}"
+        found = found.rename_columns(alone.named_selects)  # an engine may have called them otherwise
         self.settled[name] = found
         part.replace(exp.select(*(exp.column(each, quoted=True) for each in found.column_names)).from_(name))
         return tree
 
-    def _run(self, tree: exp.Query, *, guess: bool = False) -> pa.Table:
-        return self.rows(tree, {**self.answers.tables(self.open if guess else None), **self.settled})
+    def _run(self, tree: exp.Query) -> pa.Table:
+        return self.rows(tree, {**self.answers.tables(self.open), **self.settled})
 
     def _result(self, tree: exp.Query) -> QueryResult:
         result = QueryResult(
@@ -271,7 +272,7 @@ class Work:
         if isinstance(tree, exp.Select) and tree.args.get("limit") and not is_one_row(tree):
             return self._enclosing_limit(tree)
         certain = self._run(self.bounds.query(tree, "certain"))
-        return certain, self._run(self.bounds.query(tree, "possible"), guess=True)
+        return certain, self._run(self.bounds.query(tree, "possible"))
 
     def _enclosing_limit(self, tree: exp.Select) -> tuple[pa.Table, pa.Table]:
         """Certain are those of the first possible rows that are certain themselves; any possible row may be first."""
@@ -280,7 +281,7 @@ class Work:
         whole = tree.copy()
         for part in ("limit", "offset"):
             whole.set(part, None)
-        possible = self._run(self.bounds.query(whole, "possible"), guess=True)
+        possible = self._run(self.bounds.query(whole, "possible"))
         where = tree.args.get("where")
         limits = limit_of(tree)
         if tree.args.get("distinct") or limits is None or limits[1] or any(map(has_looks, sources_of(tree))):
@@ -293,7 +294,7 @@ class Work:
         marked = cast(exp.Select, self.bounds.query(whole, "possible"))
         marked.set("limit", tree.args["limit"].copy())
         marked.select(surely(self.bounds.predicate(where.this, "certain")).as_("is_certain"), copy=False)
-        first = self._run(marked, guess=True)
+        first = self._run(marked)
         last = first.num_columns - 1
         kept = first.filter(pc.cast(first.column(last), "bool")).remove_column(last)
         return kept, possible
@@ -335,7 +336,7 @@ class Work:
             else:
                 break
         for search in made:
-            for each in self._candidates(search):
+            for each in self._in_order([search]):
                 answer = self.answers.get(search.call, each.studies)
                 if answer is None or answer.state != "answered":
                     self.open.setdefault(search.call.number, set()).add(each.studies)
