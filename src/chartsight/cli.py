@@ -234,6 +234,28 @@ def records_build_ehrxqa(
     show(as_json, result, "\n".join(lines))
 
 
+@records_app.command("copy")
+def records_copy(
+    record: Annotated[Path, typer.Argument(help="A record, or EHRSQL's or EHRXQA's database.")],
+    target: Annotated[
+        str, typer.Argument(help="x.sqlite, x.duckdb or postgresql://user@host/database; passwords from PGPASSFILE.")
+    ],
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Copy a record to SQLite or PostgreSQL: whole or not at all, read back and compared."""
+    from chartsight.records.copy import copy_record
+
+    run = copy_record(record, target, force=force, quiet=quiet)
+    (copy,) = run.outputs
+    result = {
+        "copy": copy["path"], "kept": run.kept, "digest": copy["digest"], "terms": run.terms, "pairing": run.pairing,
+        "reader": run.config.get("reader"),
+    }  # fmt: skip
+    show(as_json, result, f"{copy['path']}: {counts(run.kept)}\nterms {run.terms}, pairing {run.pairing}")
+
+
 @questions_app.command("build")
 def questions_build(
     record: Annotated[Path, typer.Argument(help="A record of `records build`.")],

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
+from importlib.util import find_spec
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -216,6 +217,18 @@ def open_engine(target: str | Path, *, threads: int = 1) -> Iterator[OpenEngine]
         engine.close()
 
 
+def need_psycopg() -> None:
+    """Nothing, when PostgreSQL can be spoken to.
+
+    Raises:
+        ChartsightError: psycopg is not installed.
+    """
+    if find_spec("psycopg") is None:
+        raise ChartsightError(
+            "missing-package", "psycopg", "is not installed", hint="pip install 'chartsight[postgres]'"
+        )
+
+
 def is_url(target: str | Path) -> bool:
     """Whether a target is a PostgreSQL database."""
     return str(target).startswith(("postgresql://", "postgres://"))
@@ -228,6 +241,7 @@ def engine_name(target: str | Path) -> EngineName:
         RecordError: It is missing or no database.
     """
     if is_url(target):
+        need_psycopg()
         return "postgres"
     path = Path(target)
     if not path.is_file():

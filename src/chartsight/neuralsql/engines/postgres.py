@@ -93,10 +93,7 @@ class PostgresDatabase:
                 row_factory=tuple_row, cursor_factory=psycopg.RawCursor,
             )  # fmt: skip
         except (psycopg.Error, UnicodeError) as error:
-            raise RecordError(
-                "no-connection", place, "no connection to this database", "a server that answers and lets this user in",
-                "passwords come from PGPASSFILE or PGPASSWORD",
-            ) from error  # fmt: skip
+            raise no_connection(self.target) from error
         try:
             self._lock(connection)
         except psycopg.Error as error:
@@ -227,6 +224,14 @@ class PostgresDatabase:
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     copy.write_row([_stored(value) for value in row])
         self.connection.execute(compose.SQL("ANALYZE {}").format(place))
+
+
+def no_connection(url: str) -> RecordError:
+    """The one error for a server that does not answer or lets nobody in; it repeats nothing that the server said."""
+    return RecordError(
+        "no-connection", shown(url), "no connection to this database", "a server that answers and lets this user in",
+        "passwords come from PGPASSFILE or PGPASSWORD",
+    )  # fmt: skip
 
 
 def refuse_password(url: str) -> None:
