@@ -166,7 +166,13 @@ def _check_distinct(node: exp.Expression) -> None:
         raise _error("not-allowed", node, "DISTINCT ON is no part of a question", "DISTINCT")
 
 
+def _check_select(node: exp.Expression) -> None:
+    if not node.expressions:
+        raise _error("bad-query", node, "selects nothing", "columns after SELECT")
+
+
 _CHECKS: dict[str, Callable[[exp.Expression], None]] = {
+    "Select": _check_select,
     "Join": _check_join,
     "Cast": _check_cast,
     "Table": _check_table,

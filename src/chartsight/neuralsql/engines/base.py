@@ -26,6 +26,7 @@ from urllib.parse import urlsplit, urlunsplit
 from chartsight import errors
 from chartsight.errors import ChartsightError, QueryError, RecordError
 from chartsight.neuralsql.catalog import Catalog
+from chartsight.neuralsql.check import PLAIN_NAME
 from chartsight.schema import Limits
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ class OpenEngine:
         """
         limits = limits or Limits()
         check_limits(limits)
+        for name in tables or {}:
+            if not PLAIN_NAME.fullmatch(name):
+                raise QueryError(
+                    "bad-name", "tables", "a temporary relation has no plain name", "letters, digits and _"
+                )
         words = {
             "sql": sql,
             "parameters": {name: parameter(name, value) for name, value in (parameters or {}).items()},

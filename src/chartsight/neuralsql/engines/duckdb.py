@@ -33,7 +33,7 @@ DUCKDB_FUNCTIONS = FUNCTIONS | listed(
     count_star any_value first last arg_min arg_max arg_min_null arg_max_null min_by max_by bool_and bool_or string_agg
     list array_agg median mode quantile_cont quantile_disc stddev stddev_samp stddev_pop variance var_samp var_pop
     sum_no_overflow fsum kahan_sum favg list_value array_value row struct_pack struct_extract array_extract list_extract
-    list_contains list_has array_contains len array_length list_sort list_distinct list_filter list_transform unnest
+    list_contains list_has array_contains len array_length list_sort list_distinct list_filter list_transform
     strptime try_strptime date_part datepart date_trunc datetrunc date_diff datediff date_sub date_add epoch epoch_ms
     epoch_us make_date make_time make_timestamp julian age year month day hour minute second last_day dayofweek
     dayofyear weekofyear week isodow quarter monthname dayname to_years to_months to_weeks to_days to_hours to_minutes

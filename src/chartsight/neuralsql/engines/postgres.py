@@ -23,12 +23,11 @@ from chartsight.errors import QueryError, RecordError
 from chartsight.neuralsql.catalog import Catalog, column_type, readable
 from chartsight.neuralsql.check import FUNCTIONS, listed
 from chartsight.neuralsql.engines.base import refused, shown, too_much_memory, too_slow
-from chartsight.neuralsql.engines.values import array_of, render_value
+from chartsight.neuralsql.engines.values import array_of, batch_rows, render_value, rough_bytes
 from chartsight.schema import POSTGRES_READER, POSTGRES_SCHEMA, SCHEMA_VERSION, Limits
 
 CONNECT_SECONDS = 10
-BATCH_ROWS = 10_000
-ROUGH_BYTES = 64  # that one value of a row takes in Python
+COPIED_ROWS = 10_000
 # Of PostgreSQL, beside those of NeuralSQL: pure, and bounded by their arguments. Names as PostgreSQL writes them.
 POSTGRES_FUNCTIONS = FUNCTIONS | listed(
     """any_value array_agg array_length array_position array_to_string ascii bool_and bool_or btrim cardinality cbrt
@@ -53,6 +52,10 @@ TYPES = listed(
     """text integer bigint smallint numeric double real timestamp date time interval character bpchar varchar boolean
     unknown int4 int8 float8 float4"""
 )
+NAMING_TYPES = listed(
+    """regclass regproc regprocedure regoper regoperator regtype regrole regnamespace regconfig regdictionary
+    regcollation regdatabase aclitem"""
+)
 NODES = frozenset(
     {
         "Result", "Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan", "BitmapAnd",
@@ -69,8 +72,8 @@ NAMES = frozenset(
     }
 )  # fmt: skip
 _TOKENS = re.compile(
-    r"""(?P<text>E'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<word>[^\W\d][\w$]*)
-    | (?P<cast>::) | (?P<other>\S)""",
+    r"""(?P<strange>--|/\*|[Uu]&['"]|\$(?!\d)) | (?P<text>[Ee]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*')
+    | (?P<quoted>"(?:[^"]|"")*") | (?P<word>[^\W\d][\w$]*) | (?P<cast>::) | (?P<other>\S)""",
     re.VERBOSE | re.DOTALL,
 )
 _PLACEHOLDER = re.compile(r"""(?P<kept>'(?:[^']|'')*'|"(?:[^"]|"")*")|%\((?P<name>\w+)\)s""")
@@ -81,6 +84,7 @@ class PostgresDatabase:
 
     def __init__(self, target: str) -> None:
         self.target = target
+        self.functions: frozenset[str] = frozenset()
         self.connection = self._connect()
         self.catalog = self._read_catalog()
 
@@ -133,6 +137,8 @@ class PostgresDatabase:
                FROM pg_roles AS r WHERE r.rolname = current_user""",
             [POSTGRES_SCHEMA],
         ).fetchall()[0]
+        rows = connection.execute("SELECT DISTINCT proname FROM pg_proc").fetchall()
+        self.functions = frozenset(name for (name,) in rows) - POSTGRES_FUNCTIONS
         if too_strong:
             raise RecordError(
                 "role-too-strong", shown(self.target), "its user may do more than read",
@@ -182,6 +188,7 @@ class PostgresDatabase:
 
     def _fetch(self, sql: str, values: Sequence[Any], limits: Limits, tables: Mapping[str, pa.Table]) -> pa.Table:
         connection = self.connection
+        check_words(sql, self.functions)
         connection.execute("BEGIN READ WRITE" if tables else "BEGIN READ ONLY")
         connection.execute(compose.SQL(f"SET LOCAL statement_timeout = {max(1, round(limits.seconds * 1000))}"))
         for name, table in tables.items():
@@ -198,13 +205,13 @@ class PostgresDatabase:
         rows: list[tuple[Any, ...]] = []
         held, names = 0, None
         while names is None or len(rows) <= limits.rows:
-            cursor = connection.execute(compose.SQL(f"FETCH {min(BATCH_ROWS, limits.rows + 1)} FROM answer"))
+            cursor = connection.execute(compose.SQL(f"FETCH {batch_rows(len(rows), held, limits.rows)} FROM answer"))
             names = [column.name for column in cursor.description or ()]
             batch = cursor.fetchall()
             if not batch:
                 break
             rows.extend(batch)
-            held += sum(len(value) if isinstance(value, str) else ROUGH_BYTES for row in batch for value in row)
+            held += rough_bytes(batch)
             if held > limits.memory_mb * 2**20:
                 raise too_much_memory(limits.memory_mb)
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
@@ -220,7 +227,7 @@ class PostgresDatabase:
         self.connection.execute(compose.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP").format(place, declared))
         cursor = self.connection.cursor()
         with cursor.copy(compose.SQL("COPY {} FROM STDIN").format(place)) as copy:
-            for batch in table.to_batches(BATCH_ROWS):
+            for batch in table.to_batches(COPIED_ROWS):
                 for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     copy.write_row([_stored(value) for value in row])
         self.connection.execute(compose.SQL("ANALYZE {}").format(place))
@@ -270,6 +277,25 @@ def numbered(sql: str, parameters: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
     text = _PLACEHOLDER.sub(number, sql)
     return text, [parameters[name] for name in order]
+
+
+def check_words(sql: str, functions: frozenset[str]) -> None:
+    """Nothing, when a query calls none of these functions; before it is planned, which already runs some of them.
+
+    Raises:
+        QueryError: It does, or is written so that its words cannot be read by themselves: comments, escapes.
+    """
+    tokens = [(found.lastgroup, found[0]) for found in _TOKENS.finditer(sql)]
+    before = ""
+    for (kind, token), (_, following) in zip(tokens, [*tokens[1:], (None, "")], strict=True):
+        if kind == "strange":
+            raise refused("holds a comment, an escaped name or a dollar quote")
+        name = token.strip('"') if kind == "quoted" else token.lower()
+        if kind in ("word", "quoted") and following == "(" and name in functions:
+            raise refused(f"calls {name.lower()}()")
+        if kind in ("word", "quoted") and name in NAMING_TYPES and before in ("::", "as", "."):
+            raise refused("casts to a type that is not of the record")
+        before = token.lower()
 
 
 def check_plan(plan: Any, tables: frozenset[str]) -> None:
@@ -337,7 +363,7 @@ def told(error: psycopg.Error, limits: Limits) -> QueryError:
     if state.startswith(("42", "0A", "54")):
         said = error.diag.message_primary or "cannot be run"
         return QueryError("bad-query", "query", f"PostgreSQL says: {said}", "one SELECT that PostgreSQL runs")
-    if not state:
+    if not state or state.startswith(("08", "57P")):
         return QueryError("engine-died", "query", "the connection to the server was lost", hint="try again")
     kind = type(error).__name__
     return QueryError("failed", "query", f"fails on the record's values ({kind})", "one that suits them all")

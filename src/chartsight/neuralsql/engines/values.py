@@ -20,6 +20,9 @@ import pyarrow.compute as pc
 from chartsight.errors import QueryError
 
 LARGEST = 2**63
+FIRST_ROWS, MOST_ROWS = 256, 10_000  # of a batch: the first, before anybody knows how wide they are, and any
+BATCH_BYTES = 2**24
+ROUGH_BYTES = 64  # that a value takes in Python, besides the letters of a text
 
 
 def as_sqlite_values(table: pa.Table) -> pa.Table:
@@ -104,3 +107,20 @@ def _text(value: int | float | str) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return f"{value:.1f}"
     return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def batch_rows(rows: int, held: int, most: int) -> int:
+    """How many rows to fetch next, by how wide those before were; one more than the limit tells that there are more.
+
+    Args:
+        rows: Fetched so far.
+        held: Their rough size in bytes.
+        most: The limit of rows.
+    """
+    wanted = FIRST_ROWS if not rows else min(MOST_ROWS, max(1, BATCH_BYTES * rows // max(1, held)))
+    return max(1, min(wanted, most + 1 - rows))
+
+
+def rough_bytes(rows: Sequence[Sequence[Any]]) -> int:
+    """What rows take in memory, roughly."""
+    return sum(ROUGH_BYTES + (len(value) if isinstance(value, str) else 0) for row in rows for value in row)
