@@ -10,6 +10,7 @@ nothing else (`chartsight_reader`), which its users are made members of.
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import tempfile
@@ -37,7 +38,15 @@ from chartsight.records.stores import (
     open_store,
     record_facts,
 )
-from chartsight.runs import Run, check_apart, manifest_path, new_output, read_manifest, remove, removed_on_failure
+from chartsight.runs import (
+    Run,
+    check_apart,
+    manifest_path,
+    new_output,
+    read_manifest,
+    remove,
+    removed_on_failure,
+)
 from chartsight.schema import (
     DUCKDB_TYPES,
     HIDDEN_COLUMNS,
@@ -149,20 +158,29 @@ def _compare(store: Store, copy: Store, target: Path | str, run: Run, *, quiet: 
 
 
 def _write_sqlite(store: Store, path: Path, run: Run, *, quiet: bool) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = OFF")  # the file is thrown away when anything fails
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("BEGIN")
-        for table, columns in store.tables.items():
-            declared = ", ".join(f"{quoted(name)} {SQLITE_TYPES[kind]}" for name, kind in columns)
-            connection.execute(f"CREATE TABLE {quoted(table)} ({declared})")
-        for table, batch in _batches(store, run, quiet=quiet):
-            rows = zip(*([_stored(each) for each in column.to_pylist()] for column in batch.columns), strict=True)
-            connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * batch.num_columns)})", rows)
-        for table, column in _keys(store):
-            connection.execute(f"CREATE INDEX {quoted(f'{table}_{column}')} ON {quoted(table)} ({quoted(column)})")
-        connection.execute("COMMIT")
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _fill_sqlite(connection, store, run, quiet=quiet)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"):
+            raise OSError(errno.ENOSPC, "SQLite's file does not fit") from error
+        raise OutputError("not-writable", path, f"SQLite cannot write it ({error.sqlite_errorname})") from error
+
+
+def _fill_sqlite(connection: sqlite3.Connection, store: Store, run: Run, *, quiet: bool) -> None:
+    connection.execute("PRAGMA journal_mode = OFF")  # the file is thrown away when anything fails
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("BEGIN")
+    for table, columns in store.tables.items():
+        declared = ", ".join(f"{quoted(name)} {SQLITE_TYPES[kind]}" for name, kind in columns)
+        connection.execute(f"CREATE TABLE {quoted(table)} ({declared})")
+    for table, batch in _batches(store, run, quiet=quiet):
+        rows = zip(*([_stored(each) for each in column.to_pylist()] for column in batch.columns), strict=True)
+        connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * batch.num_columns)})", rows)
+    for table, column in _keys(store):
+        connection.execute(f"CREATE INDEX {quoted(f'{table}_{column}')} ON {quoted(table)} ({quoted(column)})")
+    connection.execute("COMMIT")
 
 
 def _stored(value: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -89,20 +89,19 @@ def open_store(target: str | Path) -> Iterator[Store]:
         with connect_postgres(str(target)) as connection:
             yield _checked(PostgresStore(connection), target)
         return
+    opened: duckdb.DuckDBPyConnection | sqlite3.Connection
+    store: Store
     try:
         if engine == "duckdb":
-            with duckdb.connect(str(target), read_only=True) as connected:
-                yield _checked(DuckDbStore(connected), target)
-            return
-        opened = sqlite3.connect(f"{Path(target).resolve().as_uri()}?mode=ro", uri=True)
-    except (duckdb.IOException, duckdb.SerializationException, sqlite3.Error) as error:
+            opened = duckdb.connect(str(target), read_only=True)
+            store = DuckDbStore(opened)
+        else:
+            opened = sqlite3.connect(f"{Path(target).resolve().as_uri()}?mode=ro", uri=True)
+            store = SqliteStore(opened)
+    except (duckdb.Error, sqlite3.Error) as error:
         raise RecordError("no-record", target, "cannot be opened", "a record that nobody is writing") from error
-    try:
-        yield _checked(SqliteStore(opened), target)
-    except sqlite3.DatabaseError as error:
-        raise RecordError("no-record", target, "cannot be read", "a whole database") from error
-    finally:
-        opened.close()
+    with closing(opened):
+        yield _checked(store, target)
 
 
 def _checked(store: Store, target: str | Path) -> Store:
@@ -133,6 +132,19 @@ def connect_postgres(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         yield connection
 
 
+@contextmanager
+def unharmed(table: str) -> Iterator[None]:
+    """A block that reads from a file.
+
+    Raises:
+        RecordError: The file is damaged.
+    """
+    try:
+        yield
+    except (duckdb.Error, sqlite3.Error, pa.ArrowException) as error:
+        raise RecordError("damaged", table, "its rows cannot be read", "a whole database", "copy it again") from error
+
+
 class DuckDbStore:
     """See `Store`."""
 
@@ -154,7 +166,11 @@ class DuckDbStore:
         names = ", ".join(quoted(name) for name, _ in self.tables[table])
         reader = self.connection.sql(f"SELECT {names} FROM {quoted(table)}").to_arrow_reader(BATCH_ROWS)
         schema = arrow_schema(self.tables[table])
-        for batch in reader:
+        while True:
+            with unharmed(table):
+                batch = next(reader, None)
+            if batch is None:
+                return
             yield batch.cast(schema)
 
 
@@ -181,7 +197,11 @@ class SqliteStore:
         names = ", ".join(quoted(name) for name, _ in self.tables[table])
         cursor = self.connection.execute(f"SELECT {names} FROM {quoted(table)} ORDER BY rowid")
         first = 1
-        while rows := cursor.fetchmany(BATCH_ROWS):
+        while True:
+            with unharmed(table):
+                rows = cursor.fetchmany(BATCH_ROWS)
+            if not rows:
+                return
             yield as_batch(table, self.tables[table], rows, first)
             first += len(rows)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -36,6 +37,7 @@ EngineName = Literal["duckdb", "sqlite", "postgres"]
 
 OPENING_SECONDS = 60.0  # for a child to start and to open the database
 GRACE_SECONDS = 2.0  # that a child has to stop by itself before it is killed
+BEGINNING = re.compile(r"[\s(]*(select|with|values)\b", re.IGNORECASE)
 DUCKDB_MARK, SQLITE_MARK = b"DUCK", b"SQLite format 3\0"
 
 
@@ -342,6 +344,16 @@ def too_much_memory(memory_mb: int) -> QueryError:
     return QueryError(
         "too-much-memory", "query", f"needs more than {memory_mb:,} MB", hint="ask for less at once, or raise the limit"
     )
+
+
+def refuse_other_beginning(sql: str) -> None:
+    """Nothing, when a text begins as a SELECT does.
+
+    Raises:
+        QueryError: It begins otherwise, with a comment for instance.
+    """
+    if not BEGINNING.match(sql):
+        raise refused("is no SELECT")
 
 
 def refused(what: str, expected: str = "") -> QueryError:

@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 from chartsight.errors import QueryError, RecordError
 from chartsight.neuralsql.catalog import Catalog, column_type, readable
 from chartsight.neuralsql.check import FUNCTIONS, listed
-from chartsight.neuralsql.engines.base import refused, shown, too_much_memory, too_slow
+from chartsight.neuralsql.engines.base import refuse_other_beginning, refused, shown, too_much_memory, too_slow
 from chartsight.neuralsql.engines.values import array_of, batch_rows, render_value, rough_bytes
 from chartsight.schema import POSTGRES_READER, POSTGRES_SCHEMA, SCHEMA_VERSION, Limits
 
@@ -94,7 +94,7 @@ class PostgresDatabase:
         try:
             connection = psycopg.connect(
                 self.target, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="chartsight",
-                row_factory=tuple_row, cursor_factory=psycopg.RawCursor,
+                row_factory=tuple_row, cursor_factory=psycopg.RawCursor, prepare_threshold=None,
             )  # fmt: skip
         except (psycopg.Error, UnicodeError) as error:
             raise no_connection(self.target) from error
@@ -188,6 +188,7 @@ class PostgresDatabase:
 
     def _fetch(self, sql: str, values: Sequence[Any], limits: Limits, tables: Mapping[str, pa.Table]) -> pa.Table:
         connection = self.connection
+        refuse_other_beginning(sql)  # EXPLAIN takes more than SELECT
         check_words(sql, self.functions)
         connection.execute("BEGIN READ WRITE" if tables else "BEGIN READ ONLY")
         connection.execute(compose.SQL(f"SET LOCAL statement_timeout = {max(1, round(limits.seconds * 1000))}"))
