@@ -21,8 +21,7 @@ HEAVY = ("torch", "transformers", "pandas")
 LIGHT = (
     "chartsight", "chartsight.cli", "chartsight.records", "chartsight.questions", "chartsight.evaluation",
     "chartsight.comparison", "chartsight.hospital", "chartsight.imaging", "chartsight.prediction",
-    "chartsight.translate", "chartsight.assistant",
-    "chartsight.neuralsql",
+    "chartsight.translate", "chartsight.assistant", "chartsight.neuralsql", "chartsight.review",
 )  # fmt: skip
 
 

@@ -31,9 +31,11 @@ app = typer.Typer(
 )
 records_app = typer.Typer(help="Source tables and films → one relational record (DuckDB).")
 questions_app = typer.Typer(help="A record → questions with known answers.")
+review_app = typer.Typer(help="A comparison → blinded sheets for people → how far they and the scorer agree.")
 models_app = typer.Typer(help="Models that come with the package.")
 app.add_typer(records_app, name="records")
 app.add_typer(questions_app, name="questions")
+app.add_typer(review_app, name="review")
 app.add_typer(models_app, name="models")
 
 ENVIRONMENT = "CHARTSIGHT"  # what the names of the variables begin with that stand for flags
@@ -635,6 +637,89 @@ def ask(
 
     config = QueryConfig(model=model, budget=budget, now=now, answers=answers, device=device)
     run_ask(record, question, config, patient=patient, explain_only=explain, as_json=as_json)
+
+
+@review_app.command("export")
+def review_export(
+    comparison: Annotated[Path, typer.Argument(help="A folder that `compare` finished.")],
+    out: Annotated[Path, typer.Argument(help="A new folder: a sheet (.html) for each rater, and the key.")],
+    questions: Annotated[Path | None, typer.Option(help="Its question set, where it moved since.")] = None,
+    models: Annotated[
+        str, typer.Option(help="Whose answers: a,b. The one that it is about first.  [default: fine-tuned, baseline]")
+    ] = "",
+    items: Annotated[int, typer.Option(help="How many items are drawn.")] = 200,
+    rater: Annotated[
+        list[str] | None, typer.Option(help="A code for each rater; better no name. Repeatable.  [default: r1, r2]")
+    ] = None,
+    double: Annotated[
+        float | None, typer.Option(help="Share of items that two raters see.  [default: 0.75; 0 with one rater]")
+    ] = None,
+    repeats: Annotated[float, typer.Option(help="Share of a rater's items that come again, unsaid.")] = 0.1,
+    seed: Seed = 7,
+    film_pixels: Annotated[int, typer.Option(help="Longest side of a film on the sheet.")] = 1024,
+    title: Annotated[str, typer.Option(help="On top of the sheets.")] = "Which answer would you give?",
+    shareable: Annotated[bool, typer.Option("--shareable", help="Without films, free text and identifiers.")] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Draw items of a comparison and make a blinded sheet for each rater, to be opened from disk."""
+    from chartsight.review import ReviewConfig, export_review
+
+    config = ReviewConfig(
+        models=tuple(name.strip() for name in models.split(",")) if models.strip() else None, items=items,
+        raters=tuple(rater or ("r1", "r2")), double=double, repeats=repeats, seed=seed, film_pixels=film_pixels,
+        shareable=shareable, title=title,
+    )  # fmt: skip
+    run = export_review(comparison, out, config, questions=questions, force=force)
+    result = {
+        "review": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
+    }  # fmt: skip
+    kept = run.kept
+    lines = [
+        f"{out}: {kept['sheets']} sheets, {kept['items']:,} items of {kept['of']:,}, "
+        f"{kept['rated twice']:,} of them for two raters, {kept['repeats']:,} hidden repeats",
+        f"terms {run.terms}, pairing {run.pairing}{left_out(run.dropped)}",
+    ]
+    if run.terms in ("credentialed", "private") and not shareable:
+        lines.append(f"the sheets hold {run.terms} films: give them only to people whom the terms cover")
+    lines.append("key.parquet says which model is which: keep it from the raters")
+    show(as_json, result, "\n".join(lines))
+
+
+@review_app.command("import")
+def review_import(
+    review: Annotated[Path, typer.Argument(help="The folder that `review export` made.")],
+    out: Annotated[Path, typer.Argument(help="The ratings to make, such as ratings.parquet.")],
+    ratings: Annotated[list[Path], typer.Argument(help="The files that the raters saved, one a rater.")],
+    shareable: Annotated[bool, typer.Option("--shareable", help="Without remarks and question ids.")] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Read what raters saved, check it against the key, and put models back for letters."""
+    from chartsight.review import import_ratings
+
+    run = import_ratings(review, out, ratings, shareable=shareable, force=force)
+    result = {
+        "ratings": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
+    }  # fmt: skip
+    show(as_json, result, f"{out}: {counts(run.kept)}{left_out(run.dropped)}")
+
+
+@review_app.command("agree")
+def review_agree(
+    ratings: Annotated[Path, typer.Argument(help="What `review import` wrote.")],
+    out: Annotated[Path, typer.Argument(help="A new folder for agreement.json and disagreements.csv.")],
+    bootstrap: Annotated[int, typer.Option(help="Draws of patients behind every interval.")] = 10_000,
+    seed: Seed = 7,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """How far raters agree, with each other, themselves and the scorer; what people say of the models."""
+    from chartsight.review import agree, findings_text
+
+    findings, run = agree(ratings, out, resamples=bootstrap, seed=seed, force=force)
+    result = {"folder": str(out), "kept": run.kept, **json.loads((out / "agreement.json").read_text("utf-8"))}
+    show(as_json, result, f"{findings_text(findings)}\n{out}: {counts(run.kept)}")
 
 
 @models_app.command("list")

@@ -105,6 +105,10 @@ class CheckpointError(ChartsightError):
     """A model folder that cannot be loaded exactly."""
 
 
+class ReviewError(ChartsightError):
+    """A comparison that cannot be given to reviewers, or ratings that cannot be read."""
+
+
 class GateError(ChartsightError):
     """A check that stops the run although nobody mistyped: leakage, parity, an image that is not looked at."""
 

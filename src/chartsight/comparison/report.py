@@ -6,7 +6,6 @@ Nothing in it is fetched: styles, figures and films stand inside. Numbers are th
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from typing import Any
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from chartsight.comparison import plots
 from chartsight.comparison.analysis import (
@@ -33,6 +31,7 @@ from chartsight.errors import ChartsightError
 from chartsight.evaluation import Interval, answer_from_json
 from chartsight.evaluation.differences import in_words
 from chartsight.evaluation.published import answer_in_words
+from chartsight.imaging.pixels import encode_jpeg
 from chartsight.runs import package_versions
 from chartsight.schema import Condition, Pairing, Question, Terms
 
@@ -193,11 +192,7 @@ def build_cards(
 
 def encode_film(film: NDArray[np.uint8]) -> str:
     """A film (uint8 [H, W]) as base64 JPEG, its longest side at most `FILM_PIXELS`."""
-    image = Image.fromarray(film)
-    image.thumbnail((FILM_PIXELS, FILM_PIXELS), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return base64.b64encode(encode_jpeg(film, FILM_PIXELS, JPEG_QUALITY)).decode("ascii")
 
 
 def _film_jpeg(path: Path) -> str | None:

@@ -61,6 +61,15 @@ def read_film(path: Path) -> NDArray[np.uint8]:
             raise _cut_short(path) from error
 
 
+def encode_jpeg(film: NDArray[np.uint8], longest_px: int, quality: int) -> bytes:
+    """A film (uint8 [H, W]) as JPEG for a page, its longest side at most `longest_px`."""
+    image = Image.fromarray(film)
+    image.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
 def probe_film(path: Path) -> FilmHeader:
     """Size, depth and digest of a film, without decoding its pixels.
 
