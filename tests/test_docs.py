@@ -19,6 +19,7 @@ from chartsight.questions.curate import RULES
 from chartsight.questions.faults import MEANINGS
 from chartsight.questions.importers import FORMATS
 from chartsight.questions.refusals import REFUSALS
+from chartsight.review.ratings import RATINGS_SCHEMA
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "chartsight"
@@ -39,6 +40,7 @@ def between(text: str, start: str, end: str) -> str:
         ("questions", "### Inside `questions/`", "### Inside `starters/`"),
         ("starters", "### Inside `starters/`", "## Who may import whom"),
         ("evaluation", "| `evaluation/` |", "\n"),
+        ("review", "| `review/` |", "\n"),
     ],
 )
 def test_the_architecture_names_every_module(room: str, start: str, end: str) -> None:
@@ -70,6 +72,16 @@ def test_the_page_of_questions_names_every_fault_check_rule_format_and_option() 
         assert not [option for option in options - common if option not in text], verb
     layouts = {path.stem for path in (PACKAGE / "questions" / "layouts").glob("*.py")} - {"__init__"}
     assert not [name for name in layouts if f"`{name}`" not in page("docs/architecture.md")]
+
+
+def test_the_page_of_reviews_names_every_option_and_the_contracts_every_column() -> None:
+    text = page("docs/review.md")
+    command: Any = typer.main.get_command(app)
+    for verb in command.commands["review"].commands.values():
+        options = {max(option.opts, key=len) for option in verb.params if option.opts[0].startswith("-")}
+        assert not [option for option in options - {"--help", "--force", "--json"} if f"`{option}" not in text]
+    words = set(re.findall(r"\w+", between(page("docs/contracts.md"), "| a review's folder |", "| model folder |")))
+    assert not [name for name in RATINGS_SCHEMA.names if name not in words]
 
 
 def test_the_contracts_name_every_verb_and_the_options_of_a_hospital() -> None:

@@ -77,6 +77,9 @@ def test_few_patients_or_no_checks_give_no_verdict(questions: Path, tmp_path: Pa
         recipe(questions, "sees", models=models, conditions=("full",)), tmp_path / "b", predict=stand_in(HABITS)
     )
     assert result.analysis.verdict.kind == "cannot be told"
+    alone = recipe(questions, "sees", models=models[1:], conditions=("full",))
+    result = compare(alone, tmp_path / "c", predict=stand_in(HABITS))
+    assert "neither a text-only twin nor shuffled films" in result.sentence
 
 
 def test_the_page_stands_alone_and_says_what_it_must(seeing: ComparisonResult) -> None:

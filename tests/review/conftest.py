@@ -17,9 +17,9 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reviewed")
     questions = make_questions(folder / "questions", patients=40)
     models = (
-        ComparedModel(name="before", path="guess", role="baseline"),
-        ComparedModel(name="after", path="sees", role="tuned", label="taught-here"),
-        ComparedModel(name="blind", path="twin", role="twin"),
+        ComparedModel(name="plain", path="guess", role="baseline"),
+        ComparedModel(name="taught", path="sees", role="tuned", label="taught-here"),
+        ComparedModel(name="filmless", path="twin", role="twin"),
     )
     recipe = CompareRecipe(questions=questions, models=models, bootstrap=100)
     compare(recipe, folder / "report", predict=stand_in(HABITS), quiet=True)

@@ -112,5 +112,5 @@ def test_impossible_samples_are_refused(options: dict[str, object], code: str) -
 
 
 def test_too_many_repeats_are_refused() -> None:
-    with pytest.raises(ReviewError, match="0 to 0.3"):
+    with pytest.raises(ReviewError, match=r"0 to 0\.3"):
         order_sheet(draw_sample(STRATA, 30, raters=1, double=0, seed=1), 0, repeats=0.5, seed=1)

@@ -573,7 +573,6 @@ def _verdict(
         parts.append(f"{points(-shuffled.estimate)} points {bounds(shuffled, -1)} when films are shuffled")
     if baseline is not None:
         parts.append(f"{points(baseline.estimate)} points {bounds(baseline)} against the baseline")
-    facts = _enumerate(parts)
     reasons = _reasons(twin, shuffled)
     patients = bootstrap.n_clusters
     if not checks:
@@ -583,6 +582,7 @@ def _verdict(
             "films are part of this comparison.",
             reasons,
         )
+    facts = _enumerate(parts)
     if patients < FEWEST_PATIENTS:
         sentence = f"Whether the fine-tuned model looks at the film cannot be told from {patients} patients: {facts}."
         return Verdict("cannot be told", sentence, reasons)
