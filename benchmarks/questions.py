@@ -26,8 +26,8 @@ from chartsight.records import RecordSources, build_record, open_record
 
 SECTION = Section("questions")
 COMMAND = "python benchmarks/questions.py --write docs/performance.md"
-PATIENTS = 200
-PER_TEMPLATE = 20
+PATIENTS = 100
+PER_TEMPLATE = 10
 
 
 def make_record(folder: Path, patients: int) -> Path:

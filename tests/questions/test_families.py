@@ -12,10 +12,13 @@ import pytest
 
 from chartsight.errors import QuestionError
 from chartsight.hospital import HospitalConfig, build_hospital
+from chartsight.neuralsql.engines import open_engine
 from chartsight.neuralsql.families import read_families
 from chartsight.neuralsql.families.templates import KINDS
+from chartsight.query import QueryConfig, answer_query
+from chartsight.query.answer import table_values
 from chartsight.questions import FamilyConfig, build_family_questions, read_questions
-from chartsight.questions.families import find_constant_slot
+from chartsight.questions.families import find_constant_slot, read_rows
 from chartsight.records import build_record
 from chartsight.schema import Question
 from tests.fixtures_hospital import sources
@@ -83,6 +86,25 @@ def test_gold_equals_a_plain_computation_from_the_hospitals_own_files(
 ) -> None:
     assert len(questions) > 300
     assert compare(hospital, questions) == {}
+
+
+@pytest.mark.slow
+def test_the_planner_on_duckdb_gives_the_gold_answers(record: Path, questions: list[Question], tmp_path: Path) -> None:
+    """One question of each family, looked at through the whole of `chartsight sql`, with labels as its model."""
+    asked: dict[str, Question] = {}
+    for question in questions:
+        if question.answerable:
+            asked.setdefault(question.template_id, question)
+    assert len(asked) > 100
+    wrong = []
+    with open_engine(record) as engine:
+        for template_id, question in asked.items():
+            config = QueryConfig(now=question.now, answers=tmp_path / "answers")
+            found = answer_query(record, question.program, config, engine=engine)
+            rows = [tuple(row) for row in table_values(found.result.rows)]
+            if not found.result.is_exact or not agrees(question, read_rows(rows, FAMILIES[template_id])):
+                wrong.append((question.program, question.answer, rows))
+    assert wrong == []
 
 
 @pytest.mark.slow

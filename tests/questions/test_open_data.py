@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chartsight.questions import build_questions, read_questions
+from chartsight.questions import FamilyConfig, build_family_questions, build_questions, read_questions
 from chartsight.records import FilmFolder, RecordSources, build_record
 
 OPEN_DATA = Path(
@@ -51,3 +51,15 @@ def test_declared_findings_are_asked_about(tmp_path: Path) -> None:
     questions = read_questions(build(tmp_path, "kermany-pneumonia-subset", "labels.csv", declared))
     asked = {v for q in questions for k, v in json.loads(q.parameters).items() if k.startswith("attribute")}
     assert asked == {"bacterial pneumonia", "viral pneumonia"}
+
+
+def test_the_real_demo_is_asked_about_its_tables_and_not_about_films(tmp_path: Path) -> None:
+    build_record(tmp_path / "record.duckdb", RecordSources(mimiciv=OPEN_DATA / "mimic-iv-demo"), quiet=True)
+    config = FamilyConfig(per_template=3, per_kind=0)
+    run = build_family_questions(tmp_path / "record.duckdb", tmp_path / "questions.parquet", config, quiet=True)
+    questions = read_questions(tmp_path / "questions.parquet")
+    answered = [question for question in questions if question.answerable]
+    assert {question.kind for question in answered} == {"table/none", "table/single", "table/group"}
+    assert len({question.template_id for question in answered}) > 60
+    assert {question.terms for question in questions} == {"share-alike"}
+    assert run.dropped["family without films that show what it asks about"] > 30
