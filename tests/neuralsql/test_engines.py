@@ -191,6 +191,14 @@ def test_memory_has_a_limit(engine: OpenEngine) -> None:
     assert column(engine.run_sql("SELECT count(*) AS a FROM patients", {}, SMALL)) == [4]
 
 
+def test_duckdb_writes_numbers_in_the_formats_of_the_dialect_alone(engines: dict[str, OpenEngine]) -> None:
+    duckdb = engines["duckdb"]
+    assert duckdb.run_sql("SELECT PRINTF('%.9f', 1.5) AS x", {}, Limits()).to_pylist() == [{"x": "1.500000000"}]
+    for wide in ("'%999999999d'", "'%.9' || 'f'"):
+        with pytest.raises(QueryError, match="printf"):
+            duckdb.run_sql(f"SELECT PRINTF({wide}, 1) AS x", {}, Limits())
+
+
 @pytest.mark.parametrize("field", ["seconds", "rows", "memory_mb"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e12])
 def test_a_limit_is_a_number_above_zero(engines: dict[str, OpenEngine], field: str, value: float) -> None:

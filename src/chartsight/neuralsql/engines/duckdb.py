@@ -28,6 +28,8 @@ BATCH_ROWS = 10_000
 
 # Of DuckDB, beside those of NeuralSQL itself: pure, and bounded by their arguments. Nothing that reads settings, the
 # clock, chance or files, and nothing that makes rows out of a number (range, generate_series, repeat).
+# What the dialect writes numbers with; another format could ask for a text of any width.
+FORMATS = ("%.9f", "%.15g")
 DUCKDB_FUNCTIONS = FUNCTIONS | listed(
     """+ - * / // % ** ^ & | ~ << >> || ~~ !~~ ~~* !~~* ~~~ like_escape not_like_escape ilike_escape not_ilike_escape
     count_star any_value first last arg_min arg_max arg_min_null arg_max_null min_by max_by bool_and bool_or string_agg
@@ -212,12 +214,19 @@ def _check_expression(node: Mapping[str, Any], tables: frozenset[str]) -> None:
         raise refused(f"holds a {kind}")
     if kind in ("FUNCTION", "WINDOW"):
         name = node["function_name"].lower()
-        if name not in DUCKDB_FUNCTIONS or node.get("schema") or node.get("catalog"):
+        is_known = name in DUCKDB_FUNCTIONS or (name == "printf" and _format_of(node) in FORMATS)
+        if not is_known or node.get("schema") or node.get("catalog"):
             raise refused(f"calls {name}()")
     elif kind == "TYPE" and (node["type_name"].upper() not in TYPES or node.get("schema")):
         raise refused("casts to a type that is not of the record")
     elif kind == "COLUMN_REF" and len(node["column_names"]) == 1 and node["column_names"][0].lower() in WORDS:
         raise refused("asks for the clock or for who runs it")
+
+
+def _format_of(call: Mapping[str, Any]) -> object:
+    """The format of a printf that is written out; None for one that is computed."""
+    first: Mapping[str, Any] = next((each["expression"] for each in call.get("arguments") or ()), {})
+    return first["literal"]["text"] if first.get("class") == "CONSTANT" else None
 
 
 def told(error: duckdb.Error, limits: Limits) -> QueryError:
