@@ -100,7 +100,8 @@ def says(study: int) -> bool:
 
 JOINED = "FROM tb_cxr AS c JOIN patients AS p ON p.subject_id = c.subject_id"
 QUESTIONS = (
-    Asked("a group: studies of women", f"SELECT count(*) {JOINED} WHERE p.gender = 'F' AND {{vqa}}", lambda h: len(h.studies) // 2),
+    Asked("a group: studies of women", f"SELECT count(*) {JOINED} WHERE p.gender = 'F' AND {{vqa}}",
+          lambda h: len(h.studies) // 2),
     Asked("distinct patients, all", "SELECT count(DISTINCT c.subject_id) FROM tb_cxr AS c WHERE {vqa}",
           lambda h: h.until_first(-1)),
     Asked("a group: studies of patients over 85", f"SELECT count(*) {JOINED} WHERE p.age > 85 AND {{vqa}}",

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from benchmarks import planner
+
 from chartsight.errors import GateError
 
 
