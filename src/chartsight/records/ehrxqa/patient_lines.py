@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**19  # so that a block stays in the cache of a core while it is looked at several times
 ID_DIGITS = 8
 COMMA, NEWLINE, QUOTE, RETURN = b',\n"\r'
 BYTE_OF_WORD = np.uint64(0x0001020304050607)  # times a word with a single 1 in byte k, its highest byte is k
