@@ -427,7 +427,7 @@ def times_faster(ours: Measured, published: Measured | None) -> tuple[float, str
 
 
 def render_scale(
-    measured: Sequence[Measured], differing: Mapping[int, Sequence[str]], command: str, builder: str
+    measured: Sequence[Measured], differing: Mapping[int, Sequence[str]], command: str, builder: str, machine: str
 ) -> str:
     """The section of the page.
 
@@ -436,12 +436,13 @@ def render_scale(
         differing: Size at which the databases were compared → tables that are not the same.
         command: That measures so.
         builder: Commit of the clone.
+        machine: In words.
     """
     ours = sorted((each for each in measured if each.builder == "ours"), key=lambda each: each.times)
     version = package_versions()["chartsight"]
     days = " and ".join(sorted({each.day for each in measured}))
     lines = [
-        f"`{command}` on {days}, chartsight {version}, published builder at {builder}: {describe_machine()}.", "",
+        f"`{command}` on {days}, chartsight {version}, published builder at {builder}: {machine}.", "",
         "| times the demo | charted rows | lab rows | all rows | plain files | published: processor | clock | memory |"
         " ours: processor | clock | memory | times faster |", f"|{'---:|' * 12}",
     ]  # fmt: skip
@@ -563,6 +564,7 @@ def scale(
     work.mkdir(parents=True, exist_ok=True)
     work = work.resolve()
     limits = Limits(limit_minutes * 60, limit_gib)
+    machine = describe_machine()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # and so all that is started from here
 
@@ -585,7 +587,7 @@ def scale(
     command += f" --limit-minutes {limit_minutes:g} --limit-gib {limit_gib:g}"
     shown = [each for each in measured if each.times in sizes]
     differing = compare_sizes(work, sizes)
-    text = render_scale(shown, differing, command, builder_commit(builder))
+    text = render_scale(shown, differing, command, builder_commit(builder), machine)
     if write is not None:
         SECTION.write(write, text)
     if as_json:

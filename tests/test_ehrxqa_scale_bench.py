@@ -136,14 +136,14 @@ def test_the_page_says_what_was_measured_and_what_was_not() -> None:
         measured(10, "ours", 10), measured(50, "ours", 20), measured(10, "published", 90),
         measured(50, "published", 500, ended="killed at 16 GiB after 9 minutes"),
     ]  # fmt: skip
-    text = ehrxqa_scale.render_scale(found, {10: [], 50: ["cost"]}, "python bench.py", "0123abcd")
+    text = ehrxqa_scale.render_scale(found, {10: [], 50: ["cost"]}, "python bench.py", "0123abcd", "two cores")
     assert "| 90 s | 90 s | 0.50 GiB | 10 s | 10 s | 0.50 GiB | 9.0 |" in text
     assert "| >500 s | >500 s | 0.50 GiB | 20 s | 20 s | 0.50 GiB | more than 25.0 |" in text
     assert "* published, 50 times: killed at 16 GiB after 9 minutes, at ``." in text
     assert "| labevents | labevents | 118,171,367 | 5.0 s | 10.0 s |" in text
     assert "* The two databases at 10 times, row by row: the same." in text
     assert "* The two databases at 50 times, row by row: cost differ." in text
-    assert "not run" in ehrxqa_scale.render_scale(found[:2], {}, "python bench.py", "0123abcd")
+    assert "not run" in ehrxqa_scale.render_scale(found[:2], {}, "python bench.py", "0123abcd", "two cores")
 
 
 def test_what_was_measured_is_read_back_and_not_measured_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chartsight.errors import OutputError, RecordError
-from chartsight.records.ehrxqa import EhrxqaSources, build_ehrxqa, database_digest
+from chartsight.records.ehrxqa import EhrxqaSources, build, build_ehrxqa, database_digest
 from chartsight.records.ehrxqa.config import EhrxqaSplit
 from chartsight.records.ehrxqa.database import EHRXQA_TABLES
 from chartsight.records.ehrxqa.files import check_release
@@ -83,6 +83,14 @@ def test_values_are_permuted_over_the_whole_table(drawn: Path, databases: Databa
     per_stay = {hadm: sum(each == hadm for each, _ in rows) for hadm in own}
     assert all(sum(each == hadm for each, _ in source) >= count for hadm, count in per_stay.items())
     assert sum(row in set(source) for row in rows) < len(rows) / 2  # codes belong to no patient
+
+
+def test_films_in_pieces_give_the_same_database(
+    rough: Path, databases: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "FILMS_AT_A_TIME", 4)
+    build_ehrxqa(tmp_path / "again.sqlite", sources_of(rough), small("train"), quiet=True)
+    assert database_digest(tmp_path / "again.sqlite") == database_digest(databases("rough", "train"))
 
 
 def test_same_input_same_digest(drawn: Path, databases: Database, tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ from chartsight.schema import strictest_terms
 
 DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.json", "labels.parquet"
 LEAST_MEMORY_GIB = 0.5
+FILMS_AT_A_TIME = 16_384  # whose statements go through the rules together
 DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is Python's
 LATER = ("chartevents",)  # staged when the cohort is known: of the largest file only its patients are kept
 
@@ -263,11 +264,18 @@ def label_films(
     ontology = read_ontology(attributes, ontology_file, objects)
     silver_file, gold_file = steps.facts("statements")["path"], found.tables["gold_statements"]
     if config.split == "train":
-        read_statements(
-            connection, "labels", steps.folder / "statements", read_chosen_films(steps, "silver"), silver_file
-        )
+        silver = read_chosen_films(steps, "silver")
+        connection.execute("CREATE OR REPLACE TABLE said (subject_id BIGINT, study_id BIGINT, relation INTEGER)")
+        for start in range(0, len(silver), FILMS_AT_A_TIME):
+            some = silver[start : start + FILMS_AT_A_TIME]
+            read_statements(connection, "labels", steps.folder / "statements", some, silver_file)
+            apply_rules(connection, "labels", ontology)
+            connection.execute("INSERT INTO said SELECT subject_id, study_id, max(relation) FROM labels GROUP BY ALL")
+        chosen = valid_studies(connection, "said", config.valid_share)
+        connection.execute("DROP TABLE said")
+        valid = [film for film in silver if film.study_id in chosen]
+        read_statements(connection, "labels", steps.folder / "statements", valid, silver_file)
         apply_rules(connection, "labels", ontology)
-        chosen = valid_studies(connection, "labels", config.valid_share)
         fill(connection, "labels", ontology, chosen)
         images = [
             image for (image,) in connection.execute("SELECT DISTINCT image_id FROM labels ORDER BY 1").fetchall()
