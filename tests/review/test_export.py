@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def test_a_sheet_to_share_has_no_film_no_free_text_and_no_identifier(tmp_path: P
     slots = json.dumps({"attribute": "pneumothorax", "study": "50000042", "name": "Jane Doe"})
     folder = closed_comparison(tmp_path, "credentialed", slots)
     run = export_review(folder, tmp_path / "out", ReviewConfig(items=24, shareable=True))
-    assert run.dropped == {"answers in free text": 12}
+    assert run.dropped == {"answer in free text": 12}
     for sheet in (tmp_path / "out").glob("*.html"):
         html = sheet.read_text("utf-8")
         content = sheet_content(sheet)
@@ -257,6 +258,33 @@ def test_items_that_were_edited_are_refused(compared: Path, tmp_path: Path) -> N
     with pytest.raises(ReviewError) as caught:
         export_review(folder, tmp_path / "out")
     assert caught.value.code == "changed-file"
+
+
+def rewritten(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """The manifest changed, and its digest of items.csv made true again."""
+    manifest = json.loads((folder / "run.json").read_text("utf-8"))
+    for output in manifest["outputs"]:
+        output["sha256"] = sha256_file(folder / output["path"])
+    change(manifest)
+    (folder / "run.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def test_a_comparison_of_another_make_is_refused(compared: Path, tmp_path: Path) -> None:
+    folder = copied(compared, tmp_path)
+    text = (folder / "items.csv").read_text("utf-8")
+    for change, header, code in (
+        (lambda manifest: manifest["config"].pop("models"), None, "no-comparison"),
+        (lambda manifest: manifest.update(config=None), None, "no-comparison"),
+        (lambda manifest: None, ("taught.full.outcome", "taught.full.ending"), "missing-column"),
+        (lambda manifest: None, ("taught.full.correct", "taught.full.right"), "missing-column"),
+        (lambda manifest: None, (text, ""), "no-items"),
+    ):
+        shutil.copy(compared / "run.json", folder)
+        (folder / "items.csv").write_text(text.replace(*header) if header else text, "utf-8")
+        rewritten(folder, change)
+        with pytest.raises(ReviewError) as caught:
+            export_review(folder, tmp_path / "out")
+        assert caught.value.code == code
 
 
 def test_other_questions_are_refused(compared: Path, tmp_path: Path) -> None:

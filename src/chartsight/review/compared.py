@@ -140,10 +140,7 @@ def read_comparison(
         path = folder / str(output["path"])
         if path.name == "items.csv" and sha256_file(path) != output["sha256"]:
             raise ReviewError("changed-file", path, "was changed since it was made", hint="compare again with --force")
-    known = tuple(
-        ReviewedModel(each["name"], each.get("label") or each["name"], each["role"])
-        for each in manifest["config"]["models"]
-    )
+    known = _models_of(folder, manifest)
     chosen = choose_models(known, models, folder)
     rows = _read_items(folder / "items.csv")
     questions_path = _questions_path(folder, manifest, questions)
@@ -181,8 +178,7 @@ def choose_models(
     """
     if names is None:
         subject = next((model for model in known if model.role == "tuned"), known[-1])
-        roles = ("baseline", "medical", "twin", "other", "tuned")
-        others = sorted((model for model in known if model != subject), key=lambda model: roles.index(model.role))
+        others = sorted((model for model in known if model != subject), key=lambda model: _rank(model.role))
         return (subject, *others[:1])
     by_name = {model.name: model for model in known}
     for name in names:
@@ -191,6 +187,12 @@ def choose_models(
     if len(set(names)) < len(names) or not 1 <= len(names) <= len(LETTERS):
         raise ReviewError("bad-models", "--models", ",".join(names), f"1 to {len(LETTERS)} models, each once")
     return tuple(by_name[name] for name in names)
+
+
+def _rank(role: str) -> int:
+    """How soon a role is what the fine-tuned model is read against."""
+    roles = ("baseline", "medical", "twin", "other")
+    return roles.index(role) if role in roles else len(roles)
 
 
 def outcome_strata(compared: Compared, chosen: Sequence[ReviewedModel]) -> list[str]:
@@ -231,9 +233,25 @@ def quadrants(compared: Compared, subject: ReviewedModel) -> tuple[list[str], st
     return found, f"{without} changes the answer, a paraphrase does not"
 
 
+def _models_of(folder: Path, manifest: Mapping[str, Any]) -> tuple[ReviewedModel, ...]:
+    """The models that the comparison's manifest names."""
+    try:
+        models = manifest["config"]["models"]
+        known = tuple(ReviewedModel(each["name"], each.get("label") or each["name"], each["role"]) for each in models)
+        named = bool(manifest["config"]["questions"]) and bool(manifest["run_id"])
+    except (KeyError, TypeError, AttributeError):
+        known, named = (), False
+    if not known or not named:
+        raise ReviewError("no-comparison", folder / "run.json", "names no models and questions", "a whole comparison")
+    return known
+
+
 def _read_items(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error):
+        rows = []
     if not rows or "question_id" not in rows[0]:
         raise ReviewError("no-items", path, "lists no items", "the items of a comparison")
     return rows
@@ -241,6 +259,8 @@ def _read_items(path: Path) -> list[dict[str, str]]:
 
 def _said(rows: Sequence[Mapping[str, str]], model: str, condition: Condition, folder: Path) -> Said:
     name = f"{model}.{condition}"
+    if missing := [column for column in ("answer", "outcome") if f"{name}.{column}" not in rows[0]]:
+        raise ReviewError("missing-column", folder / "items.csv", f"no column {name}.{missing[0]}")
     outcomes: list[Any] = [row[f"{name}.outcome"] for row in rows]
     if unknown := sorted(set(outcomes) - OUTCOME_WORDS.keys()):
         raise ReviewError("bad-outcome", folder / "items.csv", f"{name}.outcome holds {unknown[0]!r}")

@@ -117,18 +117,20 @@ def export_review(
 
     who_is_right = outcome_strata(compared, chosen)
     where, told_by = quadrants(compared, chosen[0])
-    usable = range(len(compared.questions))
-    if config.shareable:
-        usable_list = [index for index in usable if can_be_shared(compared.questions[index])]
-        if len(usable_list) < len(usable):
-            run.drop("answers in free text", comparison, count=len(usable) - len(usable_list))
-    else:
-        usable_list = list(usable)
-    if not usable_list:
-        raise ReviewError("no-items", comparison, "has no item that can be shared", hint="leave --shareable out")
-    strata = [f"{who_is_right[index]}, {where[index]}" for index in usable_list]
+    about_one = [index for index, question in enumerate(compared.questions) if question.looks_at_one_film]
+    usable = [index for index in about_one if not config.shareable or can_be_shared(compared.questions[index])]
+    for reason, before, after in (
+        ("not about one film", len(compared.questions), len(about_one)),
+        ("answer in free text", len(about_one), len(usable)),
+    ):
+        if before > after:
+            run.drop(reason, comparison, count=before - after)
+    if not usable:
+        hint = "leave --shareable out" if about_one else ""
+        raise ReviewError("no-items", comparison, "has no item that a sheet can show", "questions about one film", hint)
+    strata = [f"{who_is_right[index]}, {where[index]}" for index in usable]
     sample = [
-        replace(drawn, index=usable_list[drawn.index])
+        replace(drawn, index=usable[drawn.index])
         for drawn in draw_sample(strata, config.items, raters=len(config.raters), double=double, seed=config.seed)
     ]
     films = None
@@ -147,7 +149,7 @@ def export_review(
         if not sheet.places:
             raise ReviewError("few-items", "--items", f"leaves rater {sheet.rater} nothing to rate", "more items")
     rows = key_rows(compared, sample, sheets, who_is_right, where, keep_ids=not config.shareable)
-    study = describe_study(compared, chosen, usable_list, sample, strata, told_by, config)
+    study = describe_study(compared, chosen, usable, sample, strata, told_by, config)
     with new_output(out, replace=force) as partial:
         partial.mkdir()
         for sheet in sheets:
@@ -157,7 +159,7 @@ def export_review(
         for path in sorted(partial.iterdir()):
             run.outputs.append({"path": path.name, "sha256": sha256_file(path)})
         run.kept = {
-            "items": len(sample), "of": len(usable_list), "rated twice": sum(len(each.raters) > 1 for each in sample),
+            "items": len(sample), "of": len(usable), "rated twice": sum(len(each.raters) > 1 for each in sample),
             "repeats": sum(place.entry.is_repeat for sheet in sheets for place in sheet.places), "sheets": len(sheets),
         }  # fmt: skip
         run.write(partial)
