@@ -9,7 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from chartsight.cli import app
 from chartsight.errors import QuestionError
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.neuralsql.engines import open_engine
@@ -196,3 +198,18 @@ def test_an_unanswerable_question_has_no_program_and_no_answer(questions: list[Q
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(QuestionError, match="table/many"):
         FamilyConfig(kinds=("table/many",))
+
+
+def test_the_command_line_builds_some_kinds(record: Path, tmp_path: Path) -> None:
+    out = tmp_path / "two.parquet"
+    asked = ["questions", "build", str(record), str(out), "--kinds", "image/two, table/none", "--per-template", "2",
+             "--per-kind", "0", "--quiet", "--json"]  # fmt: skip
+    shown = CliRunner().invoke(app, asked)
+    assert shown.exit_code == 0, shown.output
+    kept = json.loads(shown.stdout)["kept"]
+    assert kept["questions"] == kept["image/two"] + kept["table/none"]
+    card = json.loads((tmp_path / "two.card.json").read_text())
+    assert card["leakage"]["is_clean"]
+    assert card["quality"]["contradicted"] == 0
+    manifest = json.loads((tmp_path / "two.parquet.run.json").read_text())
+    assert manifest["config"]["kinds"] == ["image/two", "table/none"]

@@ -91,6 +91,15 @@ def test_a_tie_is_seen_at_its_ends_and_in_its_middle(engine: LabelEngine) -> Non
     assert not engine.is_tied(inner, NOW)  # one row either way
 
 
+def test_a_program_that_never_ends_is_stopped(engine: LabelEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chartsight.questions.label_engine.SECONDS_A_PROGRAM", 0.2)
+    endless = (
+        "SELECT COUNT(*) FROM " + ", ".join(f"tb_cxr AS t{n}" for n in range(20)) + " WHERE t0.row_id + t19.row_id < 0"
+    )
+    with pytest.raises(QuestionError, match="interrupted"):
+        engine.run(endless, NOW)
+
+
 def test_a_program_that_does_not_run_is_an_error_with_a_code(engine: LabelEngine) -> None:
     with pytest.raises(QuestionError, match="no such column"):
         engine.run("SELECT c.colour FROM tb_cxr AS c", NOW)
