@@ -38,7 +38,7 @@ COMMAND_LINE = {
     "records build-ehrxqa": "OUT --mimiciv --mimic-cxr-jpg --chest-imagenome --split --patients --staying "
     "--valid-share --max-study-order --any-version --memory-limit --force --quiet -q --json",
     "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
-    "--min-support --templates --all-views --force --quiet -q --json",
+    "--min-support --templates --all-views --kinds --per-template --per-kind --force --quiet -q --json",
     "questions import": "FILE OUT --format --images --record --database --split --terms --seed "
     "--force --quiet -q --json",
     "questions export": "QUESTIONS OUT --format --text --subset --max-length --image-tokens --allow-leakage --force "
