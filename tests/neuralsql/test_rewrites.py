@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlglot import exp
 
 from chartsight.errors import QueryError
-from chartsight.neuralsql import Settings, dialect, prepare, write
+from chartsight.neuralsql import Settings, dialect, prepare, settle, write
 from chartsight.neuralsql.dialect import EngineName
 from chartsight.neuralsql.rewrites import PREPARING, STABLE, TRANSLATING
 from tests.neuralsql.odd_tables import PUBLISHED
@@ -107,3 +108,13 @@ def test_what_engines_would_not_answer_alike_is_refused(sql: str, code: str, wor
         for engine in ("sqlite", "duckdb", "postgres"):
             write(prepare(sql, SETTINGS), engine, SETTINGS)
     assert found.value.code == code and words in found.value.found
+
+
+def test_a_settled_tree_is_settled() -> None:
+    """Whoever plans a settled tree may write it later: nothing is added twice."""
+    for query in sorted({query for _, query, mode, _ in PAIRS if mode in ("sqlite", "duckdb")}):
+        once = settle(prepare(query, SETTINGS), SETTINGS)
+        twice = settle(once, SETTINGS)
+        for part in (exp.Ordered, exp.Window, exp.Limit, exp.Select, exp.Column):
+            assert len(list(twice.find_all(part))) == len(list(once.find_all(part))), query
+        assert [each.alias for each in twice.selects] == [each.alias for each in once.selects]

@@ -19,6 +19,7 @@ TIED = [
     "select s from t order by b limit 1",
     "select s, tm from t order by b desc limit 2 offset 1",
     "select s from t limit 3",
+    "select row_id as s from t where i = 1 order by t.b limit 1",
     "select name, amount from u order by name limit 2 offset 1",
     "select i, count(*) from t group by i order by count(*) limit 2",
     "select distinct b from t order by r > 1 limit 1",

@@ -18,9 +18,9 @@ select i, count(*) from t group by i order by count(*) desc limit 3
 
 -- Sets by their columns.
 select i from t union select k from u order by i limit 2
-    sqlite: SELECT t.i AS i FROM t AS t UNION SELECT u.k AS k FROM u AS u ORDER BY i, 1 ASC LIMIT 2
-    duckdb: SELECT t.i AS i FROM t AS t UNION SELECT u.k AS k FROM u AS u ORDER BY i NULLS FIRST, 1 ASC NULLS FIRST LIMIT 2
-    postgres: SELECT t.i AS i FROM t AS t UNION SELECT u.k AS k FROM u AS u ORDER BY i NULLS FIRST, 1 ASC NULLS FIRST LIMIT 2
+    sqlite: SELECT t.i AS i FROM t AS t UNION SELECT u.k AS k FROM u AS u ORDER BY 1 LIMIT 2
+    duckdb: SELECT t.i AS i FROM t AS t UNION SELECT u.k AS k FROM u AS u ORDER BY 1 NULLS FIRST LIMIT 2
+    postgres: SELECT t.i AS i FROM t AS t UNION SELECT u.k AS k FROM u AS u ORDER BY 1 NULLS FIRST LIMIT 2
 
 -- Numbered rows; ranks need no order of their own.
 select row_number() over (order by i), dense_rank() over (order by i) from t

@@ -70,9 +70,11 @@ def _rename(select: exp.Select, projection: exp.Expression, name: str) -> None:
 def _name(projection: exp.Expression, place: int) -> str:
     """What SQLite calls a column without an alias: its words; a number when they are too long for other engines.
 
-    Empty for a column, or an alias, that has its name.
+    Empty for a column, or an alias in small letters, that has its name.
     """
-    if isinstance(projection, (exp.Alias, exp.Column, exp.Star)):
+    if isinstance(projection, exp.Alias):
+        return "" if projection.alias.islower() else str(projection.alias)
+    if isinstance(projection, (exp.Column, exp.Star)):
         return ""
     words = str(projection.sql(dialect="neuralsql"))  # of `dialect`, which registers itself
     return words if len(words) <= LONGEST_NAME and '"' not in words else f"column {place}"

@@ -29,14 +29,14 @@ def order_ties(tree: exp.Query, settings: Settings) -> exp.Query:
         if not (query.args.get("limit") or (query is tree and query.args.get("order"))):
             continue
         order = query.args.get("order") or exp.Order(expressions=[])
-        if isinstance(query, exp.Select):
-            if query.args.get("distinct"):
-                point_at_columns(query, order)
-                keys = [exp.Literal.number(place) for place in range(1, len(query.selects) + 1)]
-            else:
-                keys = _keys(query, settings, tables)
-        else:
+        if isinstance(query, exp.SetOperation) or query.args.get("distinct"):
+            point_at_columns(query, order)
             keys = [exp.Literal.number(place) for place in range(1, len(query.selects) + 1)]
+        else:
+            named = {each.alias: each.this for each in query.selects if isinstance(each, exp.Alias)}
+            called = [each.this for each in order.expressions if isinstance(each.this, exp.Column)]
+            shown = [named.get(column.name) for column in called if not column.table]
+            keys = [key for key in _keys(query, settings, tables) if key not in shown]
         _append(order, keys, settings)
         query.set("order", order if order.expressions else None)
     return tree
