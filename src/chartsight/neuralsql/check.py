@@ -32,8 +32,8 @@ PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NODES = listed(
     """Select Union Except Intersect Subquery With CTE Table TableAlias From Join Where Group Having Order Ordered Limit
     Offset Distinct Window WindowSpec Filter Alias Column Identifier Literal Null Boolean Star Paren Tuple EQ NEQ GT GTE
-    LT LTE Is In Between Like Glob Escape Not And Or Add Sub Mul Div Mod Neg DPipe NullSafeEQ NullSafeNEQ Case If Cast
-    DataType DataTypeParam Exists Placeholder Parameter Var CurrentTime CurrentDate CurrentTimestamp"""
+    LT LTE Is In Between Like Glob Escape Not And Or Add Sub Mul Div Mod Neg Plus DPipe NullSafeEQ NullSafeNEQ Case If
+    Cast DataType DataTypeParam Exists Placeholder Parameter Var CurrentTime CurrentDate CurrentTimestamp"""
 )
 # What else than nodes and flags a part may hold: `SELECT AS STRUCT`, `ONLY t` and such have no entry here.
 PARTS: dict[str, frozenset[str]] = {
@@ -252,9 +252,6 @@ def _joined(tree: exp.Expression) -> Iterator[exp.Expression]:
 
 
 def _add_source(source: exp.Expression, scope: _Scope, catalog: Catalog) -> None:
-    for join in source.args.get("joins") or ():
-        _add_source(join.this, scope, catalog)
-        _check_expressions(join.args.get("on"), scope, catalog)
     if isinstance(source, exp.Table):
         name = source.name.lower()
         known, columns = scope.query(name)
@@ -275,6 +272,9 @@ def _add_source(source: exp.Expression, scope: _Scope, catalog: Catalog) -> None
             if scope.queries:
                 columns = _columns_of(source.this, _only_queries(scope), catalog)
             scope.sources[source.alias.lower()] = _named(source, columns)
+    for join in source.args.get("joins") or ():
+        _add_source(join.this, scope, catalog)
+        _check_expressions(join.args.get("on"), scope, catalog)
 
 
 def _only_queries(scope: _Scope) -> _Scope:
@@ -375,7 +375,7 @@ def _check_reference(column: exp.Column, scope: _Scope) -> None:
     else:
         known = [name for each in scope.chain() for name in each.sources if name]
         raise _error(
-            "bad-table", column, f"{table} is no table of this FROM", "one of its tables or their short names",
+            "bad-table", column.args["table"], "is no table of this FROM", "one of its tables or their short names",
             _nearest(table, known),
         )  # fmt: skip
     if isinstance(column.this, exp.Star):
@@ -390,10 +390,10 @@ def _check_column(name: str, node: exp.Expression, scope: _Scope) -> None:
     for each in scope.chain():
         if name in each.aliases or any(columns is None or name in columns for columns in each.sources.values()):
             return
+    if isinstance(node, exp.Column) and node.this.args.get("quoted"):
+        return  # "words" are a text, where no column and no alias has that name
     known = {column for each in scope.chain() for columns in each.sources.values() for column in columns or ()}
-    quoted = isinstance(node, exp.Column) and node.this.args.get("quoted")
-    expected = "a column; text stands in single quotes" if quoted else ""
-    raise _error("bad-column", node, "is no column of these tables", expected, _nearest(name, known))
+    raise _error("bad-column", node, "is no column of these tables", "", _nearest(name, known))
 
 
 # --------------------------------------------------------------------------------------------------------- the errors

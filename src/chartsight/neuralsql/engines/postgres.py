@@ -36,7 +36,7 @@ POSTGRES_FUNCTIONS = FUNCTIONS | listed(
     make_interval make_time make_timestamp mode numeric octet_length percentile_cont percentile_disc pi
     pg_input_is_valid position radians regexp_count regexp_like regexp_match regexp_replace regexp_substr reverse right
     rpad split_part starts_with stddev stddev_pop stddev_samp string_agg strpos text timestamp timezone to_char to_date
-    to_number to_timestamp translate trunc var_pop var_samp variance varchar width_bucket bpchar age"""
+    to_number to_timestamp translate trim_scale trunc var_pop var_samp variance varchar width_bucket bpchar age"""
 )
 # Words of PostgreSQL's own spelling that may stand before an opening bracket.
 WORDS = listed(
