@@ -66,7 +66,7 @@ def test_an_error_says_where_what_and_what_instead(
         "SELECT count(*) FROM patients WHERE 1 = 1 AND gender = 'hash'",
         "SELECT FUNC_VQA(\"is there edema?\", t.study_id) FROM tb_cxr AS t",
         "SELECT count(*) FROM tb_cxr AS a, tb_cxr AS b WHERE FUNC_VQA('new edema?', a.study_id, b.study_id)",
-        "SELECT gender FROM patients AS p WHERE EXISTS (SELECT 1 FROM admissions AS a WHERE a.subject_id = p.subject_id)",
+        "SELECT p.gender FROM patients AS p WHERE EXISTS (SELECT 1 FROM icustays AS a WHERE a.hadm_id = p.subject_id)",
         "WITH a AS (SELECT subject_id AS s FROM patients), b AS (SELECT s FROM a) SELECT b.s FROM b",
         "SELECT q.n FROM (SELECT count(*) AS n FROM labevents) AS q WHERE q.n > 1",
         "WITH c(x, y) AS (SELECT subject_id, gender FROM patients) SELECT c.x, y FROM c",
