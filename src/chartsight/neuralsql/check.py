@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from chartsight.errors import QueryError
 from chartsight.neuralsql.catalog import Catalog
+from chartsight.schema import HIDDEN_COLUMNS
 
 
 def listed(words: str) -> frozenset[str]:
@@ -390,7 +391,8 @@ def _check_column(name: str, node: exp.Expression, scope: _Scope) -> None:
     for each in scope.chain():
         if name in each.aliases or any(columns is None or name in columns for columns in each.sources.values()):
             return
-    if isinstance(node, exp.Column) and node.this.args.get("quoted"):
+    quoted = isinstance(node, exp.Column) and node.this.args.get("quoted")
+    if quoted and not any(name in hidden for hidden in HIDDEN_COLUMNS.values()):
         return  # "words" are a text, where no column and no alias has that name
     known = {column for each in scope.chain() for columns in each.sources.values() for column in columns or ()}
     raise _error("bad-column", node, "is no column of these tables", "", _nearest(name, known))
