@@ -100,8 +100,13 @@ def test_the_page_stands_alone_and_says_what_it_must(seeing: ComparisonResult) -
 def test_every_difference_says_what_it_could_have_seen(seeing: ComparisonResult) -> None:
     html = seeing.report.read_text("utf-8")
     report = json.loads(seeing.report_json.read_text("utf-8"))
-    first, second = seeing.analysis.differences
-    assert [first.interval.p_adjusted, second.interval.p_adjusted] == holm([first.interval.p, second.interval.p])
+    pairs = seeing.analysis.pairs
+    assert [(each.first, each.second) for each in pairs] == [
+        ("tuned", "baseline"), ("tuned", "twin"), ("baseline", "twin"),
+    ]  # fmt: skip
+    assert [each.interval.p_adjusted for each in pairs] == holm([each.interval.p for each in pairs])
+    assert seeing.analysis.differences == pairs[:2]
+    first = pairs[0]
     assert 0 < first.interval.mde < 0.2 and first.interval.deff >= 1
     assert first.wins == first.interval.wins and report["differences"][0]["interval"]["words"] == "larger than chance"
     groups = seeing.analysis.groups

@@ -72,6 +72,7 @@ def test_a_wrong_answer_costs_what_is_asked() -> None:
     assert score.score(10) == (2 - 30) / 6
     assert score.coverage == 4 / 6
     assert score.risk == 3 / 4
+    assert score.execution_accuracy == 1 / 4
     assert score.break_even == 0.0 and score.score(score.break_even) == 2 / 6  # what always abstaining gives
     figures = score.as_dict()
     assert figures["rs_0"] == 2 / 6 and figures["rs_10"] == (2 - 30) / 6 and figures["rs_n"] == (2 - 18) / 6

@@ -114,6 +114,13 @@ def test_a_number_is_read_in_the_unit_that_was_asked_for(said: str, is_correct: 
     assert (score.is_correct, score.outcome) == (is_correct, outcome)
 
 
+def test_a_unit_may_be_a_slot_of_the_wording() -> None:
+    asked = question("number", 72.0, slots={"unit": "hours", "patient": "1"})
+    assert score_text(asked, "3 days").is_correct and score_text(asked, "72").is_correct
+    assert not score_text(asked, "72 days").is_correct
+    assert score_text(question("number", 72.0, unit=3), "72 hours").is_correct  # what is no unit is none
+
+
 def test_a_tolerance_is_as_wide_as_it_says() -> None:
     asked = question("number", 37.1, tolerance=0.05)
     assert score_text(asked, "37.15").is_correct and score_text(asked, "37.05").is_correct

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -188,6 +189,7 @@ class Verdict:
 class Analysis:
     """All findings of a comparison.
 
+    `pairs` are all pairs of models, `differences` those of the compared model, which stands first in them.
     `without_patient` counts questions that name no patient (their film stands for one); `shown` are positions of the
     questions whose films the report shows.
     """
@@ -201,6 +203,7 @@ class Analysis:
     prior_answers: tuple[str | None, ...]
     models: tuple[ModelResult, ...]
     differences: tuple[Difference, ...]
+    pairs: tuple[Difference, ...]
     groups: tuple[GroupResult, ...]
     curves: tuple[Curve, ...]
     verdict: Verdict
@@ -240,6 +243,8 @@ def analyse(
     )
     prior_accuracy = bootstrap.proportion(prior_is_right) if has_prior else None
     overall = models[0].accuracy
+    subject, _ = subject_and_reference(recipe.models)
+    pairs = _pairs(recipe, answers, bootstrap)
     return Analysis(
         n=len(asked),
         clusters=overall.clusters,
@@ -249,7 +254,8 @@ def analyse(
         prior_accuracy=prior_accuracy,
         prior_answers=prior_answers,
         models=models,
-        differences=_differences(recipe, answers, bootstrap),
+        differences=tuple(pair for pair in pairs if pair.first == subject.name),
+        pairs=pairs,
         groups=_groups(recipe, asked, answers, bootstrap, prior_is_right, has_prior),
         curves=tuple(read_curve(model) for model in recipe.models if model.training is not None),
         verdict=_verdict(recipe, answers, bootstrap),
@@ -462,27 +468,21 @@ def _as_set(answer: object) -> tuple[str, ...] | None:
     return answer if isinstance(answer, tuple) else None
 
 
-def _differences(
+def _pairs(
     recipe: CompareRecipe, answers: Mapping[tuple[str, Condition], Answers], bootstrap: ClusterBootstrap
 ) -> tuple[Difference, ...]:
-    """The subject against every other model, in the order of the recipe."""
+    """Every model against every later one, the compared model first of all; the pairs are one family of tests."""
     subject, _ = subject_and_reference(recipe.models)
-    ours = answers[subject.name, "full"].is_correct
-    differences = []
-    for model in recipe.models:
-        if model.name != subject.name:
-            theirs = answers[model.name, "full"].is_correct
-            differences.append(
-                Difference(
-                    first=subject.name,
-                    second=model.name,
-                    interval=paired_difference(bootstrap, ours, theirs),
-                    wins=int((ours & ~theirs).sum()),
-                    losses=int((theirs & ~ours).sum()),
-                )
-            )
-    intervals = adjusted([each.interval for each in differences], holm)
-    return tuple(replace(each, interval=interval) for each, interval in zip(differences, intervals, strict=True))
+    ordered = [subject.name, *(model.name for model in recipe.models if model.name != subject.name)]
+    pairs = []
+    for first, second in combinations(ordered, 2):
+        ours, theirs = answers[first, "full"].is_correct, answers[second, "full"].is_correct
+        pairs.append((first, second, paired_difference(bootstrap, ours, theirs)))
+    intervals = adjusted([interval for _, _, interval in pairs], holm)
+    return tuple(
+        Difference(first, second, interval, interval.wins, interval.losses)
+        for (first, second, _), interval in zip(pairs, intervals, strict=True)
+    )
 
 
 def _groups(

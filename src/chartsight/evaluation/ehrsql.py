@@ -106,6 +106,11 @@ class Reliability:
         return _share(self.harmful, self.right + self.harmful)
 
     @property
+    def execution_accuracy(self) -> float:
+        """Share of the answerable questions with the gold rows."""
+        return _share(self.right, self.questions - self.unanswerable)
+
+    @property
     def break_even(self) -> float:
         """c* = (A - u) / e: the penalty at which answering is worth no more than always abstaining.
 
@@ -114,13 +119,13 @@ class Reliability:
         return _share(self.right + self.rightly_abstained - self.unanswerable, self.harmful)
 
     def as_dict(self) -> dict[str, float]:
-        """All figures: RS(0), RS(5), RS(10), RS(N), coverage, risk, break-even and the counts."""
+        """All figures: RS(0), RS(5), RS(10), RS(N), coverage, risk, execution accuracy, break-even and the counts."""
         scores = {f"rs_{penalty}": self.score(penalty) for penalty in PENALTIES}
         return {
             **scores, "rs_n": self.score(self.questions), "coverage": self.coverage, "risk": self.risk,
-            "break_even": self.break_even, "questions": self.questions, "right": self.right,
-            "rightly_abstained": self.rightly_abstained, "abstained": self.abstained, "harmful": self.harmful,
-            "unanswerable": self.unanswerable,
+            "execution_accuracy": self.execution_accuracy, "break_even": self.break_even,
+            "questions": self.questions, "right": self.right, "rightly_abstained": self.rightly_abstained,
+            "abstained": self.abstained, "harmful": self.harmful, "unanswerable": self.unanswerable,
         }  # fmt: skip
 
 

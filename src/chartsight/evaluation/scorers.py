@@ -60,11 +60,8 @@ class Score:
 
 def score_text(question: Question, raw_text: str) -> Score:
     """The verdict on what a model wrote."""
-    options = question_options(question)
-    unit = options.get("unit")
-    parsed = parse_answer(
-        raw_text, question.answer_type, tuple(question.allowed_answers), unit if isinstance(unit, str) else None
-    )
+    unit = asked_unit(question) if question.answer_type == "number" else None
+    parsed = parse_answer(raw_text, question.answer_type, tuple(question.allowed_answers), unit)
     return score_value(question, parsed.value, parsed.outcome)
 
 
@@ -95,6 +92,14 @@ def score_prediction(question: Question, raw_text: str | None, outcome: Outcome,
     return score_value(question, None, "refused" if outcome == "refused" else "unparsed")
 
 
+def asked_unit(question: Question) -> str | None:
+    """The unit that a number was asked for in: `unit` of the parameters, or of the slots of the question's wording."""
+    options = question_options(question)
+    slots = options.get("slots")
+    unit = options.get("unit", slots.get("unit") if isinstance(slots, dict) else None)
+    return unit if isinstance(unit, str) else None
+
+
 def question_options(question: Question) -> dict[str, Any]:
     """The question's parameters that are an object; empty for anything else."""
     try:
@@ -105,18 +110,11 @@ def question_options(question: Question) -> dict[str, Any]:
 
 
 def _is_same(question: Question, gold: Answer, value: Answer | None) -> bool:
-    tolerance = question_options(question).get("tolerance", NUMBER_TOLERANCE)
-    if (
-        question.answer_type == "number"
-        and tolerance != NUMBER_TOLERANCE
-        and isinstance(tolerance, int | float)
-        and isinstance(value, int | float)
-        and isinstance(gold, int | float)
-        and not isinstance(value, bool)
-        and not isinstance(gold, bool)
-    ):
-        # As wide as the written tolerance and no wider: 37.1 +- 0.05 takes 37.15, whatever its last bit.
-        return abs(value - gold) <= tolerance * (1 + NUMBER_TOLERANCE)
+    if question.answer_type == "number":
+        tolerance = question_options(question).get("tolerance")
+        if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (tolerance, gold, value)):
+            # As wide as the written tolerance and no wider: 37.1 +- 0.05 takes 37.15, whatever its last bit.
+            return bool(abs(value - gold) <= tolerance * (1 + NUMBER_TOLERANCE))  # type: ignore[operator]
     return same_answer(question.answer_type, gold, value)
 
 
