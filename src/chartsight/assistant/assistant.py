@@ -31,7 +31,7 @@ LATEST = """
     ) AS events GROUP BY subject_id
 """
 # Slots that hold no name of the record.
-UNNAMED = {*PERIOD_SLOTS, "window", "patient", "study", "n"}
+UNNAMED = {*PERIOD_SLOTS, "window", "patient", "study", "n", "code"}
 
 
 class Assistant:

@@ -79,5 +79,6 @@ def picked(line: str, asked_back: AskedBack | None) -> str:
     elif len(asked_back.options) == 1 and line.lower() in ("y", "yes"):
         chosen = asked_back.options[0]
     else:
-        chosen = next((option for option in asked_back.options if option.lower() == line.lower()), None)
+        alike = [option for option in asked_back.options if option.lower() == line.lower()]
+        chosen = line if line in alike else next(iter(alike), None)
     return line if chosen is None else asked_back.question.replace(asked_back.span, chosen, 1)

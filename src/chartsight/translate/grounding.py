@@ -15,14 +15,24 @@ from chartsight.translate.conversation import Conversation
 from chartsight.translate.periods import read_periods
 from chartsight.translate.spelling import Speller
 from chartsight.translate.times import read_times
-from chartsight.translate.vocabulary import ABBREVIATION, ABNORMALITY, ALIAS, CATEGORY_WORDS, EXACT, SIDES, Vocabulary
+from chartsight.translate.vocabulary import (
+    ABBREVIATION,
+    ABNORMALITY,
+    ALIAS,
+    CATEGORY_WORDS,
+    EXACT,
+    LOOSE,
+    SIDES,
+    Vocabulary,
+)
 from chartsight.translate.words import Word, split_words
 
-WAYS = ("exact", "pattern", "conversation", "alias", "abbreviation", "typo")  # least doubtful first
-TIERS = {EXACT: "exact", ALIAS: "alias", ABBREVIATION: "abbreviation"}
+WAYS = ("exact", "pattern", "conversation", "alias", "abbreviation", "loose", "typo")  # least doubtful first
+TIERS = {EXACT: "exact", ALIAS: "alias", ABBREVIATION: "abbreviation", LOOSE: "loose"}
 SHORTEST_IDENTIFIER = 5  # digits; a shorter number is a year, a count, a dose
 MOST_SPELLINGS = 24  # of one span
 
+_CODE = re.compile(r"[a-z]?\d[a-z0-9]{2,6}")  # of a diagnosis or a procedure, without its point
 _FILM_WORDS = frozenset({"study", "film", "image", "radiograph", "xray", "cxr"})
 _PATIENT_IN_VIEW = re.compile(
     r"\b(?:(?:this|that|the|my|our|same)\s+patient(?!\s*\d|s\b)|he|she|him|her|his|they|them|their)\b", re.IGNORECASE
@@ -183,6 +193,8 @@ class Grounder:
 
     def _identifiers(self, question: str, words: Sequence[Word]) -> Iterator[Mention]:
         for index, word in enumerate(words):
+            if _CODE.fullmatch(word.text):
+                yield Mention(index, index + 1, word.text, (Reading("code", word.text.upper(), "pattern"),))
             if not word.text.isdigit():
                 continue
             if len(word.text) < SHORTEST_IDENTIFIER:

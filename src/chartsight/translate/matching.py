@@ -29,7 +29,7 @@ LOOK_KINDS = ("finding", "listing", "named")
 
 # Of a template's score: its nearest phrasing, its three nearest, and how much of the question its phrasings say at all.
 W_NEAREST, W_NEAR, W_COVERED = 0.55, 0.15, 0.3
-WRONG_TYPE = 0.25  # for a yes where a list is asked for
+WRONG_TYPE = 0.35  # for a yes where a list is asked for
 # What a question may leave unsaid, and what it costs; the patient and the film come from the conversation.
 UNSAID_COSTS: Mapping[str, float] = {"patient": 0.02, "study": 0.04, "period": 0.0, "window": 0.06, "rank": 0.08}
 NOT_IN_VIEW = 0.35  # besides, for a patient or a film that the conversation has not: first, who needs none is asked
@@ -37,6 +37,9 @@ UNREAD_CHOICE = 0.1  # for `last` read as a word, in a template that never says 
 MOST_AROUND = 4  # words on either side of a value that say which slot it fills
 EARLIER_FIRST = 1.0  # for two studies in the order in which they were taken, beside the words around them
 AS_WRITTEN = 0.5  # likewise, for values in the order of the template
+
+
+_PATIENTS = re.compile(r"\b(?:patients|people|persons)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Matcher:
         """The nearest phrasing of every template that the question can be, nearest first."""
         readings = mask_question(grounding, self.classes, self.index.language)
         feasible: dict[frozenset[tuple[str, int]], dict[str, tuple[float, float]]] = {}
+        asks_many = _PATIENTS.search(grounding.text) is not None
         costs = []
         for reading in readings:
             # Who says a value twice means one thing by it.
@@ -100,7 +104,7 @@ class Matcher:
             given = Counter(kind_class for kind_class, _ in said)
             key = frozenset(given.items())
             if key not in feasible:
-                feasible[key] = self._feasible(given, conversation)
+                feasible[key] = self._feasible(given, conversation, asks_many)
             costs.append(feasible[key])
         used = [n for n, cost in enumerate(costs) if cost]
         if not used:
@@ -138,7 +142,9 @@ class Matcher:
             if kind_class in kinds
         )
 
-    def _feasible(self, given: Counter[str], conversation: Conversation) -> dict[str, tuple[float, float]]:
+    def _feasible(
+        self, given: Counter[str], conversation: Conversation, asks_many: bool
+    ) -> dict[str, tuple[float, float]]:
         """Templates whose slots these classes can fill: the cost of what each leaves unsaid, and of what is nowhere."""
         missing = {
             "patient": NOT_IN_VIEW * (conversation.subject_id is None),
@@ -151,7 +157,7 @@ class Matcher:
                 continue
             cost = absent = 0.0
             for kind_class, n in (needed - given).items():
-                if kind_class not in UNSAID_COSTS:
+                if kind_class not in UNSAID_COSTS or (asks_many and kind_class == "patient"):
                     break
                 cost += UNSAID_COSTS[kind_class] * n
                 absent += missing.get(kind_class, 0.0) * n

@@ -128,8 +128,10 @@ class RetrievalTranslator:
     def _said(self, kind: str, mention: Mention, places: Sequence[Mention]) -> Reading | Refusal:
         """What a mention fills a slot with; a refusal when it may be two things, or is too far from any."""
         readings = list(self._matcher.readings(kind, mention))
-        if as_written := [each for each in readings if each.value.lower() == mention.text.lower()]:
-            readings = as_written[:1]
+        for spelling in (str, str.lower):
+            if as_written := [each for each in readings if spelling(each.value) == spelling(mention.text)]:
+                readings = as_written
+                break
         if kind in LOOK_KINDS and places:
             readings = [at for reading in readings for at in place_look(reading, places[0])]
         if not readings:
@@ -179,7 +181,11 @@ def _assumptions(value: GroundedValue, reading: Reading) -> Iterator[str]:
         yield (
             f"{value.kind} {value.value}, who is in view" if value.kind == "patient" else f"{value.kind} {value.value}"
         )
-    elif value.text and value.how in ("alias", "abbreviation", "typo") and spell(value.text) != spell(value.value):
+    elif (
+        value.text
+        and value.how in ("alias", "abbreviation", "loose", "typo")
+        and spell(value.text) != spell(value.value)
+    ):
         yield f"{value.text!r} is read as the {value.kind} {value.value}"
 
 

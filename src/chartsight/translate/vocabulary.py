@@ -18,7 +18,7 @@ from chartsight.schema import ATTRIBUTES, CATEGORIES, FINDING_SYNONYMS, OBJECTS
 from chartsight.translate.words import spell
 
 # How surely a way of writing means a name, surest first.
-EXACT, ALIAS, ABBREVIATION = 0, 1, 2
+EXACT, ALIAS, ABBREVIATION, LOOSE = 0, 1, 2, 3
 
 # kind → names with how often they occur and an optional abbreviation. Tables that the record lacks give no names.
 NAMES: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -93,7 +93,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Surface:
-    """One way to write a term, spelled by `words.spell`, and how surely it means it (EXACT, ALIAS, ABBREVIATION)."""
+    """One way to write a term, spelled by `words.spell`, and how surely it means it (EXACT, ..., LOOSE)."""
 
     text: str
     term: Term
@@ -300,4 +300,5 @@ def spread_abbreviations(terms: Iterable[Term]) -> Iterator[tuple[Term, Surface]
             if text:
                 yield term, Surface(text, term, tier)
             for short in shorts.get(text, ()):
-                yield term, Surface(short, term, ABBREVIATION)
+                # `k` is Potassium before it is Potassium, Whole Blood.
+                yield term, Surface(short, term, ABBREVIATION if tier == EXACT else LOOSE)
