@@ -172,7 +172,8 @@ class Grounder:
             readings = (held.readings if held else ()) + mention.readings
             merged[place] = replace(mention, readings=tuple(sorted(dict.fromkeys(readings), key=_surest_first)))
         ordered = tuple(sorted(merged.values(), key=lambda each: (each.first, -each.last)))
-        return Grounding(question, words, ordered, unknown)
+        named = {n for mention in ordered for n in range(mention.first, mention.last)}
+        return Grounding(question, words, ordered, unknown - named)
 
     def _read_words(self, question: str) -> tuple[tuple[Word, ...], dict[int, dict[str, int]], frozenset[int]]:
         """The words; for each misspelled one the names it may be; which are unknown."""

@@ -259,7 +259,7 @@ _LISTING: tuple[tuple[frozenset[str], frozenset[AnswerType]], ...] = (
 )
 
 
-_HOW_MANY_UNITS = re.compile(r" (?:how many|number of) (?:day|hour|week|month|year) ")
+_HOW_MANY_UNITS = re.compile(r" (?:how many|number of) (?:day|hour|week|month|year|ml) | how much ")
 
 
 def asked_types(grounding: Grounding) -> frozenset[AnswerType]:

@@ -22,7 +22,7 @@ from scipy.sparse import csr_matrix
 from chartsight.translate.words import listed, spell, split_words
 
 _FIELD = re.compile(r"\{([a-z_]+\d*)\}")
-PAIR_WEIGHT = 0.5  # of two words in a row beside a single word
+PAIR_WEIGHT = 0.8  # of two words in a row beside a single word
 STEM = 5  # letters that words of one family share: `prescribed`, `prescription`
 # They join a sentence and tell nothing of what it asks.
 JOINING = listed(

@@ -27,6 +27,7 @@ from chartsight.translate.words import spell
 UNSAID_RANK = "last"
 UNSAID_WINDOW = "at any time"
 MOST_SURE_EDITS = 1  # a word, of a typo that is read without asking back
+BRACKETS = "()[] "  # a span ends with a word
 SHOWN_OPTIONS = 5
 SHOWN_CANDIDATES = 3
 
@@ -129,7 +130,8 @@ class RetrievalTranslator:
         """What a mention fills a slot with; a refusal when it may be two things, or is too far from any."""
         readings = list(self._matcher.readings(kind, mention))
         for spelling in (str, str.lower):
-            if as_written := [each for each in readings if spelling(each.value) == spelling(mention.text)]:
+            text = spelling(mention.text).strip(BRACKETS)
+            if as_written := [each for each in readings if spelling(each.value).strip(BRACKETS) == text]:
                 readings = as_written
                 break
         if kind in LOOK_KINDS and places:
