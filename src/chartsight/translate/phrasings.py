@@ -210,7 +210,7 @@ class PhrasingIndex:
             covered = sum(
                 (self._used[:, column] * weight for column, weight in known), np.zeros(len(self.template_ids))
             )
-            shares[row] = covered / sum(weights) if weights else 1.0
+            shares[row] = covered / sum(weights) if weights else 0.0
         return shares
 
     def _rows(self, counted: Sequence[Mapping[str, float]], *, normalised: bool = True) -> csr_matrix:

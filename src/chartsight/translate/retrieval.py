@@ -27,6 +27,7 @@ from chartsight.translate.words import spell
 UNSAID_RANK = "last"
 UNSAID_WINDOW = "at any time"
 MOST_SURE_EDITS = 1  # a word, of a typo that is read without asking back
+NEAR = 0.6  # score of a question that lacks nothing but the patient, or the film
 BRACKETS = "()[] "  # a span ends with a word
 SHOWN_OPTIONS = 5
 SHOWN_CANDIDATES = 3
@@ -75,6 +76,10 @@ class RetrievalTranslator:
         )
         confidence = self.calibration.confidence(*signs(grounding, matches)) if matches else 0.0
         if confidence < self.calibration.threshold:
+            # Who forgot to name the patient is told so, and not that nobody asks such things.
+            nearest = max(matches, key=lambda match: match.score + match.absent, default=None)
+            if nearest is not None and nearest.absent and nearest.score + nearest.absent >= NEAR:
+                return self._fill(nearest, vocabulary, conversation, candidates, confidence)
             return _refuse(grounding, candidates, confidence)
         return self._fill(matches[0], vocabulary, conversation, candidates, confidence)
 
