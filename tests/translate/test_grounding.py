@@ -72,6 +72,25 @@ def test_another_drug_is_no_typo_of_a_known_one(grounder: Grounder) -> None:
     assert all(each > 1 for each in edits)
 
 
+def test_a_part_of_a_name_says_no_more_than_the_name(grounder: Grounder) -> None:
+    mentions = grounder.ground("studies with copd/emphysema").mentions
+    assert [mention.text for mention in mentions if "finding" in mention.kinds] == ["copd/emphysema"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_place"),
+    [
+        ("any effusion on the left", True),
+        ("right-sided effusion", True),
+        ("and on the right?", True),
+        ("the result right after the film", False),
+        ("was he left without drugs", False),
+    ],
+)
+def test_a_side_is_a_place_where_it_is_one(grounder: Grounder, text: str, is_place: bool) -> None:
+    assert is_place == any("side" in mention.kinds for mention in grounder.ground(text).mentions)
+
+
 def test_the_patient_and_the_film_in_view(grounder: Grounder) -> None:
     seen = Conversation(subject_id=10000032, study_id=50000002)
     assert named(grounder, "has he had pneumonia", "patient", seen)[0] == ("10000032", "conversation")

@@ -171,7 +171,7 @@ class Grounder:
             held = merged.get(place)
             readings = (held.readings if held else ()) + mention.readings
             merged[place] = replace(mention, readings=tuple(sorted(dict.fromkeys(readings), key=_surest_first)))
-        ordered = tuple(sorted(merged.values(), key=lambda each: (each.first, -each.last)))
+        ordered = tuple(_without_parts(sorted(merged.values(), key=lambda each: (each.first, -each.last))))
         named = {n for mention in ordered for n in range(mention.first, mention.last)}
         return Grounding(question, words, ordered, unknown - named)
 
@@ -250,6 +250,8 @@ class Grounder:
                 if len(text) == 1 and not text.isupper() and not text.isdigit():
                     continue  # the word "i" is no index of icterus
                 readings = self._readings(texts[first:last], [edits.get(n, {}) for n in range(first, last)])
+                if first + 1 == last and texts[first] in SIDES and not _says_where(texts, first):
+                    readings = tuple(reading for reading in readings if reading.kind != "side")
                 if readings:
                     yield Mention(first, last, text, readings)
 
@@ -291,6 +293,24 @@ class Grounder:
                 if beside:
                     readings = tuple(at for look in looked for at in place_look(look, place))
                     yield Mention(start, end, question[words[start].start : words[end - 1].end], readings)
+
+
+def _says_where(texts: Sequence[str], index: int) -> bool:
+    """Whether `left` or `right` is a place here, and not a turn of speech: `right after`, `what is left`."""
+    before, after = texts[index - 1] if index else "", texts[index + 1] if index + 1 < len(texts) else ""
+    return before in ("the", "his", "her", "on", "in", "to") or after in ("side", "sided", "lateral") or len(texts) <= 3
+
+
+def _without_parts(mentions: Sequence[Mention]) -> Iterator[Mention]:
+    """The mentions without those that say no more than a longer one around them: `copd` in `copd/emphysema`."""
+    for mention in mentions:
+        named = {(reading.kind, reading.value) for reading in mention.readings}
+        around = [each for each in mentions if each.first <= mention.first and mention.last <= each.last]
+        if not any(
+            each is not mention and named <= {(reading.kind, reading.value) for reading in each.readings}
+            for each in around
+        ):
+            yield mention
 
 
 def _surest_first(reading: Reading) -> tuple[int, int, str, str]:

@@ -253,9 +253,10 @@ def _in_order(kind_class: str, places: Sequence[int], mentions: Sequence[Mention
 
 _YES_NO = listed("is are was were do does did has have had can could will would should")
 _LISTING: tuple[tuple[frozenset[str], frozenset[AnswerType]], ...] = (
+    (listed("every"), frozenset({"set", "number"})),
     (listed("list id enumerate"), frozenset({"set", "text"})),
     (listed("which name"), frozenset({"set", "text", "choice", "number"})),
-    (listed("what all every"), frozenset({"set", "text", "choice", "number", "count"})),
+    (listed("what all"), frozenset({"set", "text", "choice", "number", "count"})),
 )
 
 
