@@ -21,7 +21,7 @@ from chartsight.questions.files import read_questions, write_questions
 from chartsight.review import ReviewConfig, export_review
 from chartsight.review.compared import outcome_strata, quadrants, read_comparison
 from chartsight.review.ratings import read_key
-from chartsight.review.sheet import shown_question
+from chartsight.review.sheet import asks_about_view, shown_question
 from chartsight.runs import read_manifest, sha256_file
 from chartsight.schema import Condition, Question
 from tests.comparison.made_up import make_questions, sees, stand_in
@@ -197,6 +197,22 @@ def test_a_question_without_words_for_the_film_loses_its_identifiers(compared: P
     assert (
         shown_question(question, is_shared=False) == "Did patient … show an effusion in study … (…), 10 000 or 10005?"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "is_about_view"),
+    [
+        ("Is this a PA view?", True),
+        ("In which projection was it taken?", True),
+        ("Anteroposterior or lateral?", True),
+        ("Is there a pleural effusion on the left?", False),
+        ("Is there an apical opacity?", False),
+        ("List the findings & signs <in view>.", False),
+    ],
+)
+def test_the_view_is_not_told_where_it_is_asked(compared: Path, words: str, is_about_view: bool) -> None:
+    found, _ = read_comparison(compared)
+    assert asks_about_view(replace(found.questions[0], visual_question=words)) is is_about_view
 
 
 # ------------------------------------------------------------------------------------------------------- quadrants

@@ -47,12 +47,14 @@ def test_raters_who_believe_the_scorer_agree_with_all(review: Path, tmp_path: Pa
     assert correctness.percent.estimate == correctness.alpha.estimate == correctness.pairs[0].kappa.estimate == 1
     assert correctness.ac1.estimate == pytest.approx(1)
     assert correctness.reading == "firm"
+    assert 0.8 < correctness.percent.low < 1 == correctness.percent.high  # 30 patients may agree by luck
+    assert np.isnan(correctness.pairs[0].kappa.low)  # no draw can say how sure a kappa of 1 is
     film = next(each for each in findings.between_raters if each.field == "film")
     assert np.isnan(film.pairs[0].kappa.estimate) and film.reading == "cannot be told"  # always "adequate"
     assert all(each.percent.estimate == 1 for each in findings.within_raters)
     for judged in findings.against_scorer:
         assert judged.percent.estimate == pytest.approx(1)
-        assert judged.accepted.estimate == judged.rejected.estimate == 0
+        assert judged.accepted.estimate == judged.rejected.estimate == 0 < judged.accepted.high
     assert findings.items_rated_twice == 30
 
 

@@ -12,17 +12,20 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.errors import ReviewError
-from chartsight.evaluation import ClusterBootstrap, Interval
+from chartsight.evaluation import ClusterBootstrap, Interval, wilson
 from chartsight.review.agreement import (
     MISSING,
     Codes,
+    Floats,
+    Statistic,
     agreement_columns,
     alpha_words,
     cohen_kappa,
@@ -253,6 +256,23 @@ def item_weights(rows: Sequence[Row], study: Mapping[str, Any]) -> tuple[dict[in
     return weights, covered / sum(sizes.values())
 
 
+def share_with_wilson(interval: Interval) -> Interval:
+    """A share's interval; at 0 or 1, where no draw differs from the estimate, it is Wilson's over the patients."""
+    for end in (0.0, 1.0):
+        if math.isclose(interval.estimate, end, abs_tol=1e-12):
+            low, high = wilson(end * interval.clusters, interval.clusters)
+            return replace(interval, estimate=end, low=low, high=high)
+    return interval
+
+
+def coefficient(
+    bootstrap: ClusterBootstrap, columns: Floats, statistic: Statistic, is_member: NDArray[np.bool_] | None = None
+) -> Interval:
+    """A coefficient's interval; without bounds where no draw differs from the estimate: all agree throughout."""
+    interval = bootstrap.interval(columns, statistic, is_member)
+    return replace(interval, low=math.nan, high=math.nan) if interval.low == interval.high else interval
+
+
 class _Draws:
     """Bootstraps by the clusters of their units, each set of clusters drawn once."""
 
@@ -363,31 +383,31 @@ def field_agreement(
             in_order = pair_columns(ordered[:, a], ordered[:, b], o)
             is_on_scale = np.array(in_order.any(axis=1), dtype=bool)
             weighted = {
-                "linear": bootstrap.interval(in_order, cohen_kappa(disagreement(o, "linear")), is_on_scale),
-                "quadratic": bootstrap.interval(in_order, cohen_kappa(disagreement(o, "quadratic")), is_on_scale),
+                "linear": coefficient(bootstrap, in_order, cohen_kappa(disagreement(o, "linear")), is_on_scale),
+                "quadratic": coefficient(bootstrap, in_order, cohen_kappa(disagreement(o, "quadratic")), is_on_scale),
             }
         pairs.append(
             PairAgreement(
                 (raters[a], raters[b]),
                 bootstrap.proportion(codes[:, a] == codes[:, b], both),
-                bootstrap.interval(columns, cohen_kappa(disagreement(k, "nominal")), both),
+                coefficient(bootstrap, columns, cohen_kappa(disagreement(k, "nominal")), both),
                 weighted["linear"],
                 weighted["quadratic"],
             )
         )
-    alpha = bootstrap.interval(coincidence_columns(codes, k), krippendorff_alpha(k))
+    alpha = coefficient(bootstrap, coincidence_columns(codes, k), krippendorff_alpha(k))
     ordinal = None
     if ordered is not None:
         in_order = coincidence_columns(ordered, o)
-        ordinal = bootstrap.interval(
-            in_order, krippendorff_alpha(o, ordinal=True), np.array(in_order.any(axis=1), dtype=bool)
+        ordinal = coefficient(
+            bootstrap, in_order, krippendorff_alpha(o, ordinal=True), np.array(in_order.any(axis=1), dtype=bool)
         )
     return FieldAgreement(
         field.name,
-        bootstrap.interval(agreement_columns(codes, k), percent_agreement),
+        share_with_wilson(bootstrap.interval(agreement_columns(codes, k), percent_agreement)),
         alpha,
         ordinal,
-        bootstrap.interval(gwet_columns(codes, k), gwet_ac1),
+        coefficient(bootstrap, gwet_columns(codes, k), gwet_ac1),
         alpha_words((ordinal or alpha).estimate),
         tuple(pairs),
     )
@@ -413,10 +433,10 @@ def _against_scorer(rows: Sequence[Row], model: str, weights: Mapping[int, float
     right = np.array(scorer == 1, dtype=bool)
     return AgainstScorer(
         model,
-        bootstrap.ratio(w * same, w),
-        bootstrap.interval(columns, cohen_kappa(disagreement(2, "nominal"))),
-        bootstrap.ratio(w * (right & ~same), w * right, right),
-        bootstrap.ratio(w * (~right & ~same), w * ~right, ~right),
+        share_with_wilson(bootstrap.ratio(w * same, w)),
+        coefficient(bootstrap, columns, cohen_kappa(disagreement(2, "nominal"))),
+        share_with_wilson(bootstrap.ratio(w * (right & ~same), w * right, right)),
+        share_with_wilson(bootstrap.ratio(w * (~right & ~same), w * ~right, ~right)),
     )
 
 
@@ -435,14 +455,19 @@ def _model_judged(
     judged = [row for row in own if row["correctness"] not in (None, CANNOT_TELL)]
     judged_w = _row_weights(judged, weights)
     tags = {
-        tag: bootstrap.ratio(w * np.array([tag in row["tags"] for row in own], dtype=float), w) for tag in TAGS.options
+        tag: share_with_wilson(bootstrap.ratio(w * np.array([tag in row["tags"] for row in own], dtype=float), w))
+        for tag in TAGS.options
     }
     return ModelJudged(
         model=model,
-        accuracy=draws.of([row["cluster"] for row in judged]).ratio(
-            judged_w * np.array([row["correctness"] == "correct" for row in judged], dtype=float), judged_w
+        accuracy=share_with_wilson(
+            draws.of([row["cluster"] for row in judged]).ratio(
+                judged_w * np.array([row["correctness"] == "correct" for row in judged], dtype=float), judged_w
+            )
         ),
-        scorer_sample=bootstrap.ratio(w * np.array([row["is_correct"] for row in own], dtype=float), w),
+        scorer_sample=share_with_wilson(
+            bootstrap.ratio(w * np.array([row["is_correct"] for row in own], dtype=float), w)
+        ),
         scorer_all=float(study["accuracy_by_scorer"][model]),
         correctness=_shares(own, CORRECTNESS, weights, draws),
         support=_shares(own, SUPPORT, weights, draws),
@@ -498,7 +523,9 @@ def _shares(
         return parts.count(code) / len(parts)
 
     return {
-        code: bootstrap.ratio(w * np.array([holds(row[field.name], code) for row in given], dtype=float), w)
+        code: share_with_wilson(
+            bootstrap.ratio(w * np.array([holds(row[field.name], code) for row in given], dtype=float), w)
+        )
         for code in (*categories, *field.options)
     }
 

@@ -189,7 +189,7 @@
     const tool = (words, label, act) => make("button", { type: "button", "aria-label": label, title: label, onclick: act }, words);
     const pair = (words, ...tools) => make("span", { class: "pair" }, words, ...tools);
     return make("figure", { class: "film" }, glass, make("figcaption", {},
-      make("span", { class: "muted" }, item.view ? `${item.view} view` : "view unknown"),
+      make("span", { class: "muted" }, item.view ? `${item.view} view` : "view not told"),
       pair("Zoom", tool(key("-"), "Zoom out", () => zoom(0.8)), tool(key("+"), "Zoom in", () => zoom(1.25))),
       pair("Light", tool(key("["), "Darker", () => adjust(0, -0.1)), tool(key("]"), "Brighter", () => adjust(0, 0.1))),
       pair("Contrast", tool(key("{"), "Less contrast", () => adjust(-0.15, 0)), tool(key("}"), "More contrast", () => adjust(0.15, 0))),

@@ -45,6 +45,9 @@ PAIRING_LINES: Mapping[Pairing, str] = {
     "no clinical association may be read from this.",
 }
 SHARED_WORDS = frozenset({*ATTRIBUTES, *CATEGORIES, *OBJECTS, "yes", "no", "none", "left", "right", "male", "female"})
+ABOUT_VIEW = re.compile(
+    r"(?<![a-z])(?:(?<!in )views?|projections?|pa|ap|(?:antero|postero)\w*|lateral|frontal|portable)(?![a-z])", re.I
+)
 SHARED_TYPES = ("boolean", "choice", "set", "count")  # an open answer is free text, a date may identify
 OTHER_FILM: Mapping[Condition, str] = {"shuffled": "With another patient's film", "blank": "With a blank film"}
 
@@ -114,7 +117,7 @@ def render_sheet(
             film, jpeg = films[question.image_ids[0]]
             name = names.setdefault(film.image_id, f"film-{len(names) + 1}")
             stored[name] = jpeg
-            item |= {"film": name, "view": film.view_position}
+            item |= {"film": name, "view": None if asks_about_view(question) else film.view_position}
         items.append(item)
         places.append(Place(position, entry, by_letter))
     content: dict[str, Any] = {
@@ -157,6 +160,11 @@ def shown_question(question: Question, *, is_shared: bool) -> str:
         if identifier is not None:
             text = re.sub(rf"(?<!\w){re.escape(str(identifier))}(?!\w)", "…", text)
     return text
+
+
+def asks_about_view(question: Question) -> bool:
+    """Whether naming the film's view could answer it."""
+    return bool(ABOUT_VIEW.search(f"{question.template_id} {question.visual_question or question.question}"))
 
 
 def can_be_shared(question: Question) -> bool:
