@@ -559,7 +559,7 @@ def compare(
 
 @app.command()
 def sql(
-    record: Annotated[Path, typer.Argument(help="A record: record.duckdb, or a copy of one in SQLite.")],
+    record: Annotated[str, typer.Argument(help="record.duckdb, or a copy of one: SQLite, postgresql://...")],
     query: Annotated[str, typer.Argument(help='NeuralSQL: SQL that may say FUNC_VQA("question", t.study_id).')],
     mode: Annotated[
         Literal["stable", "published"],
@@ -577,6 +577,7 @@ def sql(
         Path | None, typer.Option(help="JSON of the model's errors at a question: counts are corrected for them.")
     ] = None,
     evidence: Annotated[Path | None, typer.Option(help="Keep a row for every look: .parquet or .json.")] = None,
+    films: Annotated[Path | None, typer.Option(help="The record with the films, when RECORD is a copy of it.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the GPU when there is one.")] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -591,7 +592,7 @@ def sql(
 
     config = QueryConfig(
         mode=mode, model=model, budget=budget, batch=batch, now=now, answers=answers, validation=validation,
-        device=device,
+        device=device, films=films,
     )  # fmt: skip
     if explain:
         cost = explain_query(record, query, config)

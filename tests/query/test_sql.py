@@ -10,14 +10,20 @@ from typing import Any
 import pytest
 
 from chartsight.cli import main
+from chartsight.errors import QueryError
 from chartsight.imaging.film_index import read_film_index
-from chartsight.query import QueryConfig, answer_query, explain_query
+from chartsight.neuralsql.engines import open_engine
+from chartsight.query import QueryConfig, answer_query, explain_query, open_visual_model
+from chartsight.query.answer import table_values
 from chartsight.query.models import VlmModel
+from chartsight.questions.families import FamilyConfig, build_family_questions
+from chartsight.questions.files import read_questions
 from chartsight.questions.gold import enumerate_asks
 from chartsight.questions.label_model import QuestionGrammar
 from chartsight.questions.labels import read_film_labels
 from chartsight.questions.templates import read_templates
 from chartsight.records import open_record
+from chartsight.records.copy import copy_record
 from chartsight.schema import Look
 
 pytest_plugins = ["tests.fixtures_hospital"]
@@ -234,3 +240,38 @@ def test_the_record_is_left_as_it_was(tiny_record: Path, tmp_path: Path, capsys:
     run(capsys, "sql", copy, COUNT)
     assert copy.read_bytes() == tiny_record.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["record.duckdb"]
+
+
+def test_a_copy_in_sqlite_answers_alike_in_both_modes(tiny_record: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "record.sqlite"
+    copy_record(tiny_record, copy, quiet=True)
+    expected = {"n": [len(truth(tiny_record, "abnormality"))]}
+    for mode in ("stable", "published"):
+        answer = answer_query(copy, COUNT, QueryConfig(mode=mode, films=tiny_record))  # type: ignore[arg-type]
+        assert (answer.result.rows.to_pydict(), answer.pairing) == (expected, "synthetic")
+    with pytest.raises(QueryError) as found:
+        answer_query(copy, COUNT)
+    assert found.value.code == "films-elsewhere"
+    assert answer_query(copy, "SELECT count(*) AS n FROM patients").result.rows.to_pydict() == {"n": [4]}
+
+
+@pytest.mark.slow
+def test_questions_of_all_families_have_the_gold_answer(tiny_record: Path, tmp_path: Path) -> None:
+    """Gold is computed without the planner, by SQLite with the labels as a function."""
+    out = tmp_path / "questions.parquet"
+    build_family_questions(tiny_record, out, FamilyConfig(per_template=2, per_kind=1), quiet=True)
+    asked = [each for each in read_questions(out) if "FUNC_VQA" in each.program.upper()]
+    assert len(asked) > 20
+    with open_engine(tiny_record) as engine, open_visual_model("labels", tiny_record) as visual:
+        for each in asked:
+            config = QueryConfig(now=each.now)
+            found = answer_query(tiny_record, each.program, config, engine=engine, visual=visual)
+            gold = json.loads(each.answer)
+            values = [row[0] for row in table_values(found.result.rows) if row[0] is not None]
+            assert sorted(map(float_or_text, values)) == sorted(
+                map(float_or_text, gold if isinstance(gold, list) else [gold])
+            ), each.program
+
+
+def float_or_text(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(int(value) if isinstance(value, bool) else value)

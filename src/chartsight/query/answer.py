@@ -34,6 +34,7 @@ USE_LINE = "Research use only. Not a medical device. Not for clinical use."
 SYNTHETIC_LINE = (
     "Films and tables do not belong to the same real patients: no clinical association may be read from this."
 )
+UNKNOWN_PAIRING = "unknown"
 EVERY_QUESTION = "*"  # of a file of validations: questions that it does not name
 
 
@@ -50,6 +51,7 @@ class QueryConfig:
         answers: The store of looks; None for the user's own.
         validation: JSON of what is known of the model's errors: question (or `*`) → the four counts of `Validation`.
         device: cpu, cuda, ...
+        films: The DuckDB record with the films and labels, when the query runs on a copy of it.
         limits: Of each of the planner's queries.
     """
 
@@ -61,6 +63,7 @@ class QueryConfig:
     answers: Path | None = None
     validation: Path | None = None
     device: str | None = None
+    films: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -119,7 +122,7 @@ def table_values(table: pa.Table) -> list[list[Any]]:
 
 
 def answer_query(
-    record: Path,
+    record: str | Path,
     text: str,
     config: QueryConfig | None = None,
     *,
@@ -132,7 +135,7 @@ def answer_query(
     """The answer of a query on a record.
 
     Args:
-        record: DuckDB or SQLite, with films when the query looks.
+        record: `record.duckdb`, or a copy of one: a SQLite file, `postgresql://...`.
         text: NeuralSQL.
         config: The defaults when None.
         stream: Called after every batch of looks.
@@ -174,7 +177,7 @@ def answer_query(
 
 
 def explain_query(
-    record: Path,
+    record: str | Path,
     text: str,
     config: QueryConfig | None = None,
     *,
@@ -193,7 +196,7 @@ def explain_query(
             return explain(asked.plan(grammar), asked.rows, model)
 
 
-def _opened(record: Path, engine: OpenEngine | None) -> AbstractContextManager[OpenEngine]:
+def _opened(record: str | Path, engine: OpenEngine | None) -> AbstractContextManager[OpenEngine]:
     """The engine, which its owner closes; or a new one for this query alone."""
     return open_engine(record) if engine is None else nullcontext(engine)
 
@@ -214,7 +217,7 @@ class _Asked:
     def __init__(
         self,
         engine: OpenEngine,
-        record: Path,
+        record: str | Path,
         text: str,
         config: QueryConfig,
         quiet: bool,
@@ -242,16 +245,35 @@ class _Asked:
         if self.visual is not None:
             return nullcontext(self.visual)
         return open_visual_model(
-            self.config.model, self.record, answers=self.config.answers, device=self.config.device, quiet=self.quiet
+            self.config.model,
+            self._with_films(),
+            answers=self.config.answers,
+            device=self.config.device,
+            quiet=self.quiet,
         )
 
+    def _with_films(self) -> Path:
+        """The record that holds the films.
+
+        Raises:
+            QueryError: The query looks, and only a copy is given.
+        """
+        if self.config.films is not None:
+            return self.config.films
+        if self.engine.name != "duckdb":
+            raise QueryError(
+                "films-elsewhere", "FUNC_VQA", f"looks at films, and a copy in {self.engine.name} holds none",
+                "the record that it was copied from", "--films record.duckdb",
+            )  # fmt: skip
+        return Path(self.record)
+
     def pairing(self) -> str:
-        """From the record; `real` where it does not say."""
+        """From the record; of a copy whose record is not given nobody can say, and the stricter is told."""
         from chartsight.records import open_record
 
-        if self.engine.name != "duckdb":
-            return "real"
-        with open_record(self.record) as opened:
+        if self.engine.name != "duckdb" and self.config.films is None:
+            return UNKNOWN_PAIRING
+        with open_record(self._with_films()) as opened:
             return opened.pairing
 
     def _latest(self) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from chartsight.neuralsql.explain import Explanation
 from chartsight.neuralsql.run import Progress
-from chartsight.query.answer import SYNTHETIC_LINE, USE_LINE, QueryAnswer, table_values
+from chartsight.query.answer import SYNTHETIC_LINE, UNKNOWN_PAIRING, USE_LINE, QueryAnswer, table_values
 
 if TYPE_CHECKING:
     from chartsight.neuralsql.evidence import EvidenceRow
@@ -73,7 +73,9 @@ def _parts(answer: QueryAnswer) -> list[Any]:
         parts += [Text(""), _evidence(answer.evidence)]
     parts.append(Text(f"\nlooks: {result.made:,} made, {result.cached:,} cached, {result.seconds:.1f} s", style="bold"))
     parts += [Text(f"assumed: {each}") for each in answer.assumptions]
-    if answer.pairing != "real":
+    if answer.pairing == UNKNOWN_PAIRING:
+        parts.append(Text("How films and tables belong together is not known of a copy: give --films", style="yellow"))
+    elif answer.pairing != "real":
         parts.append(Text(SYNTHETIC_LINE, style="yellow"))
     parts.append(Text(USE_LINE, style="yellow"))
     return parts
