@@ -156,7 +156,8 @@ def roughen(out: Path, draws: random.Random) -> None:
             changed.append(row)
             if row["ViewPosition"] in ("AP", "PA") and draws.random() < 0.1:
                 twin = row["dicom_id"][::-1]
-                later = f"{float(row['StudyTime']) + draws.choice((0, 0, 1)):.3f}"
+                at, second = float(row["StudyTime"]), draws.choice((0, 0, 1))
+                later = f"{at + second if at % 100 < 59 else at:.3f}"
                 changed.append(row | {"dicom_id": twin, "StudyTime": later})
             if draws.random() < 0.03:
                 changed.append(row | {"dicom_id": f"{row['dicom_id'][:-1]}x", "ViewPosition": ""})
