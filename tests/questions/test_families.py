@@ -195,6 +195,14 @@ def test_an_unanswerable_question_has_no_program_and_no_answer(questions: list[Q
             assert int(json.loads(question.parameters)["slots"]["patient"]) not in patients
 
 
+def test_families_with_more_to_ask_make_up_for_the_others(record: Path, tmp_path: Path) -> None:
+    config = FamilyConfig(kinds=("table/none",), per_template=2, per_kind=60)
+    build_family_questions(record, tmp_path / "none.parquet", config, quiet=True)
+    counts = Counter(each.template_id for each in read_questions(tmp_path / "none.parquet"))
+    assert 60 <= counts.total() < 80
+    assert max(counts.values()) > 2
+
+
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(QuestionError, match="table/many"):
         FamilyConfig(kinds=("table/many",))

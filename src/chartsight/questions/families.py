@@ -25,7 +25,6 @@ from chartsight.errors import QuestionError
 from chartsight.neuralsql.families import Families, FamilyTemplate, read_families, read_family_file
 from chartsight.neuralsql.families.templates import KINDS, MONTHS, PERIOD_SLOTS, Period
 from chartsight.progress import track
-from chartsight.questions.balance import share_out
 from chartsight.questions.data_card import build_data_card
 from chartsight.questions.files import write_questions
 from chartsight.questions.gold import Answers, Ask, answer_ask, enumerate_asks
@@ -59,7 +58,8 @@ class FamilyConfig:
         kinds: Of the nine; () for all.
         templates: `families`, or the path of a YAML file of the same layout.
         per_template: Questions of each family, where the record has so many.
-        per_kind: Questions of each kind that are wanted at least: families with more to ask make up for the others.
+        per_kind: Questions of each kind that can be answered and are wanted at least: families with more to ask make up
+            for the others.
         yes_share: Prior of "yes" in each family.
         empty_share: Most that "nothing found", or a count of 0, may have in each family.
         majority_share: Most that one answer may have in each family; booleans follow yes_share.
@@ -179,7 +179,7 @@ def sample_questions(
         for template in track(templates, "questions", quiet=quiet):
             found[template.id] = sampler.sample(template, config.per_template)
         for kind in KINDS:
-            sampler.make_up(kind, [each for each in templates if each.kind == kind], found)
+            sampler.make_up([each for each in templates if each.kind == kind and each.is_answerable], found)
     questions = [question for template in templates for question in found[template.id]]
     check_splits(
         (
@@ -326,14 +326,17 @@ class Sampler:
                 break  # a whole turn through the record gave nothing new
         return self._settle(template, tally)
 
-    def make_up(self, kind: str, templates: Sequence[FamilyTemplate], found: dict[str, list[Question]]) -> None:
-        """More questions of the families of one kind that have more to ask, until the kind has `per_kind`; in place."""
-        missing = self.config.per_kind - sum(len(found[each.id]) for each in templates)
-        open_ = [each for each in templates if len(found[each.id]) >= self.config.per_template]
-        if missing <= 0 or not open_:
-            return
-        for template, more in zip(open_, share_out(missing, [missing] * len(open_), [1.0] * len(open_)), strict=True):
-            found[template.id] = self.sample(template, self.config.per_template + int(np.ceil(more)))
+    def make_up(self, templates: Sequence[FamilyTemplate], found: dict[str, list[Question]]) -> None:
+        """More questions of those families of one kind that have more to ask, until it has `per_kind`; in place."""
+        wanted = {template.id: self.config.per_template for template in templates}
+        while True:
+            missing = self.config.per_kind - sum(len(found[template.id]) for template in templates)
+            open_ = [template for template in templates if len(found[template.id]) >= wanted[template.id]]
+            if missing <= 0 or not open_:
+                return
+            for template in open_:
+                wanted[template.id] += -(-missing // len(open_))
+                found[template.id] = self.sample(template, wanted[template.id])
 
     def _draw(self, template: FamilyTemplate) -> list[dict[str, Any]]:
         """Rows that fill the slots of a family, every lab (drug, ...) as often as any other, in a seeded order."""
