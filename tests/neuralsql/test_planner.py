@@ -14,7 +14,7 @@ trials = {
 }  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=400)
 @given(**trials)
 def test_the_planner_gives_what_naive_execution_gives(seed: int, shape: str, unknown: float, batch: int) -> None:
     check_trial(run_trial(seed, shape, unknown, batch))
