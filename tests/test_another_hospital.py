@@ -32,7 +32,7 @@ def ask(number: int) -> Question:
 def answers(is_correct: NDArray[np.bool_]) -> Answers:
     n = len(is_correct)
     answered: Outcome = "answered"
-    return Answers("f", (answered,) * n, ("",) * n, (None,) * n, is_correct, is_correct.astype(np.float64))
+    return Answers("f", (answered,) * n, ("",) * n, (None,) * n, is_correct, is_correct.astype(np.float64), ())
 
 
 def test_figures_of_known_answers() -> None:

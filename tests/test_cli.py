@@ -49,8 +49,8 @@ COMMAND_LINE = {
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --sets --device --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",
-    "sql": "RECORD QUERY --mode --explain --model --budget --batch --now --answers --validation --evidence --device "
-    "--force --quiet -q --json",
+    "sql": "RECORD QUERY --mode --explain --model --budget --batch --now --answers --validation --evidence --films "
+    "--device --force --quiet -q --json",
     "ask": "RECORD QUESTION --patient --model --explain --budget --now --answers --device --json",
     "records copy": "RECORD TARGET --force --quiet -q --json",
     "review export": "COMPARISON OUT --questions --models --items --rater --double --repeats --seed --film-pixels "
