@@ -3,6 +3,7 @@
 
 -- Whole numbers divide to whole numbers; by 0 is null; texts count as the number at their beginning.
 select i/2, i/4.0, r/2, 7/2, -7/2, i%3, r%2, 5%0, i/0, r/0 from t;
+select i/strftime('%d',tm), (strftime('%Y',tm))/i, strftime('%m',current_time)/5, i%strftime('%d',tm), sum(i/strftime('%H',tm)) over (), -strftime('%Y',tm)/4 from t;
 select i*2, i+r, -i, -r, i-1, s+0, s*2, -s, b+1 from t;
 
 -- Text against numbers: affinity decides.

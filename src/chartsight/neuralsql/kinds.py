@@ -36,6 +36,7 @@ _RESULTS: Mapping[str, Kind] = {
     "row_number": "int", "rank": "int", "dense_rank": "int", "ntile": "int", "percent_rank": "real",
     "cume_dist": "real", "sign": "int", "func_vqa": "bool",
 }  # fmt: skip
+WHOLE_FORMATS = frozenset({"%Y", "%m", "%d", "%H", "%M", "%S", "%s", "%w", "%W"})  # strftime writes one whole number
 _OF_ARGUMENTS = {"ifnull", "nullif", "lag", "lead", "first_value"}  # iif skips its condition
 _TRUTHS = (
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Is,
@@ -116,9 +117,9 @@ def kind_of(node: exp.Expression | None) -> Kind:
     if isinstance(node, exp.Cast):
         return _CAST_KINDS.get(node.to.this.name, "real")
     if isinstance(node, exp.Neg):
-        return "int" if kind_of(node.this) in ("int", "bool") else "real"
+        return "int" if _reckoned(node.this) in ("int", "bool") else "real"
     if isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)):
-        kinds = {kind_of(node.left), kind_of(node.right)}
+        kinds = {_reckoned(node.left), _reckoned(node.right)}
         return "int" if kinds <= {"int", "bool", "null"} else "real"
     if isinstance(node, exp.DPipe):
         return "text"
@@ -127,6 +128,16 @@ def kind_of(node: exp.Expression | None) -> Kind:
     if isinstance(node, exp.Coalesce):
         return common_kind([node.this, *node.expressions])
     return _of_function(node)
+
+
+def _reckoned(node: exp.Expression) -> Kind:
+    """The kind of an operand: '05', the text of a day, is reckoned with as the whole number 5."""
+    call = node.unnest()
+    if "number" in call.meta:
+        return kind_of(call.meta["number"])
+    if call_name(call) == "strftime" and call.expressions and call.expressions[0].name in WHOLE_FORMATS:
+        return "int"
+    return kind_of(node)
 
 
 def _of_function(node: exp.Expression) -> Kind:

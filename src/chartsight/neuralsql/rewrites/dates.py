@@ -17,7 +17,7 @@ import sqlite3
 from sqlglot import exp
 
 from chartsight.errors import QueryError
-from chartsight.neuralsql.kinds import kind_of, with_kind
+from chartsight.neuralsql.kinds import WHOLE_FORMATS, kind_of, with_kind
 from chartsight.neuralsql.native import literal, native, to_number, to_text
 from chartsight.neuralsql.rewrites.base import DATE_FUNCTIONS, EngineName, Settings, call_name, deepest_first
 
@@ -32,7 +32,6 @@ _LETTERS = {
     "Y": ("%Y", "YYYY"), "m": ("%m", "MM"), "d": ("%d", "DD"),
     "H": ("%H", "HH24"), "M": ("%M", "MI"), "S": ("%S", "SS"),
 }  # fmt: skip
-_DIGITS = frozenset({"%Y", "%m", "%d", "%H", "%M", "%S", "%s", "%w", "%W"})
 
 
 def translate_dates(tree: exp.Query, settings: Settings, engine: EngineName) -> exp.Query:
@@ -86,7 +85,10 @@ def _fold(name: str, arguments: list[exp.Expression], engine: EngineName) -> exp
         text = literal(value)
         text.meta["number"] = native(engine, f"CAST({value} AS DOUBLE PRECISION)", "real")
         return text
-    return exp.Literal.string(value)
+    text = exp.Literal.string(value)
+    if name == "strftime" and arguments[0].name in WHOLE_FORMATS:
+        text.meta["number"] = exp.Literal.number(int(value))
+    return text
 
 
 def _as_time(node: exp.Expression, engine: EngineName) -> exp.Expression:
@@ -221,7 +223,7 @@ def _format(pattern: str, time: exp.Expression, engine: EngineName) -> exp.Expre
                 engine, "CAST(ROUND(CAST(CAST(__x AS TEXT) AS DECIMAL), 9) AS DOUBLE PRECISION)", "real", x=day
             )
         node.meta["number"] = number
-    elif pattern in _DIGITS:
+    elif pattern in WHOLE_FORMATS:
         node.meta["number"] = native(engine, "CAST(__x AS BIGINT)", "int", x=node)
     return with_kind(node, "text")
 
