@@ -123,7 +123,7 @@ def show_three_answers(out: Path, console: Console) -> None:
         question: Question = questions[row["question_id"]]
         grid = Table.grid(padding=(0, 2))
         grid.add_row("film", str(films[question.image_ids[0]].path))
-        grid.add_row("question", question.visual_question or question.question)
+        grid.add_row("question", question.asked)
         grid.add_row("query", question.program)
         chances = json.loads(row["scores"])
         doubt = f"   (yes {chances['yes']:.2f}, no {chances['no']:.2f})" if {"yes", "no"} <= chances.keys() else ""

@@ -64,12 +64,7 @@ class Asked:
     @property
     def put(self) -> tuple[tuple[str, str], ...]:
         """What the model is really asked, and the key of each answer."""
-        return self.parts or ((wording(self.question), self.key),)
-
-
-def wording(question: Question) -> str:
-    """What a model reads: never a patient or a study."""
-    return question.visual_question or question.question
+        return self.parts or ((self.question.asked, self.key),)
 
 
 def predict_questions(
@@ -230,7 +225,7 @@ def put_questions(
             question,
             shown if sees else (),
             shown if shown != question.image_ids else (),
-            key or key_of(wording(question)),
+            key or key_of(question.asked),
             parts,
         )
 

@@ -357,6 +357,11 @@ class Question:
     source: str
 
     @property
+    def asked(self) -> str:
+        """What a model reads: never a patient or a study where there is a visual question."""
+        return self.visual_question or self.question
+
+    @property
     def looks_at_one_film(self) -> bool:
         """Whether it is about one film, as all that is taught and asked so far."""
         return len(self.image_ids) == 1

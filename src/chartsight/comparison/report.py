@@ -181,7 +181,7 @@ def build_cards(
         cards.append(
             Card(
                 question_id=question.question_id,
-                question=question.visual_question or question.question,
+                question=question.asked,
                 gold=answer_in_words(answer_from_json(question.answer)),
                 film=None if film is None else _film_jpeg(film.path),
                 answers=tuple(said),

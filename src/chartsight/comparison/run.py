@@ -156,7 +156,7 @@ def write_items(
             row: list[object] = [
                 question.question_id, question.subject_id, " ".join(question.image_ids), question.split,
                 question.template_id, question.kind, question.answer_type,
-                question.visual_question or question.question, question.answer, prior_answers[index],
+                question.asked, question.answer, prior_answers[index],
             ]  # fmt: skip
             for each in answers.values():
                 row += [_plain(each.values[index]), each.outcomes[index], int(each.is_correct[index])]

@@ -23,7 +23,7 @@ def asked_of(question: Question, digests: Mapping[str, str] | None = None) -> Ha
         question: Its split does not matter.
         digests: image_id → digest, so that one picture under two names is one film.
     """
-    words = " ".join((question.visual_question or question.question).lower().split())
+    words = " ".join(question.asked.lower().split())
     if question.image_ids:
         return words, tuple((digests or {}).get(image_id, image_id) for image_id in question.image_ids)
     return words, question.subject_id, question.study_ids, question.program

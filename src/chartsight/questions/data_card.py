@@ -224,7 +224,7 @@ def describe_template(name: str, questions: Sequence[Question], priors: Mapping[
 
 def example_of(question: Question) -> str:
     """The words of a question as a card may show them: those of its template where its own name somebody."""
-    words = question.visual_question or question.question
+    words = question.asked
     if find_identifier(words, {str(question.subject_id or "")} - {""}) is None:
         return words
     tag = json.loads(question.parameters).get("q_tag")
@@ -345,10 +345,7 @@ def find_overlaps(questions: Sequence[Question], digests: Mapping[str, str]) -> 
     counted = find_leaks(
         (question.split, values) for question in questions for values in leak_values(question, digests)
     )
-    texts = {
-        split: {question.visual_question or question.question for question in questions if question.split == split}
-        for split in SPLITS
-    }
+    texts = {split: {question.asked for question in questions if question.split == split} for split in SPLITS}
     phrasings = {split: {question.phrasing_id for question in questions if question.split == split} for split in SPLITS}
     unseen = [q for q in questions if q.split == "test" and q.phrasing_id not in phrasings["train"]]
     n_test = sum(question.split == "test" for question in questions)

@@ -19,8 +19,7 @@ def word_question(question: Question, wording: Wording) -> str:
     Raises:
         QuestionError: The template's words are asked for, and the question has none.
     """
-    asked = question.visual_question or question.question
-    return asked if wording == "question" else template_words(question)
+    return question.asked if wording == "question" else template_words(question)
 
 
 def template_words(question: Question) -> str:

@@ -164,7 +164,7 @@ def shown_question(question: Question, *, is_shared: bool) -> str:
 
 def asks_about_view(question: Question) -> bool:
     """Whether naming the film's view could answer it."""
-    return bool(ABOUT_VIEW.search(f"{question.template_id} {question.visual_question or question.question}"))
+    return bool(ABOUT_VIEW.search(f"{question.template_id} {question.asked}"))
 
 
 def can_be_shared(question: Question) -> bool:

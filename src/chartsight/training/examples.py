@@ -39,7 +39,7 @@ def build_example(question: Question) -> Example:
     """
     if not question.image_ids:
         raise QuestionError("no-film", question.question_id, "looks at no film", "a visual question")
-    prompt = question.visual_question or question.question
+    prompt = question.asked
     return Example(
         question.question_id, question.image_ids, prompt, render_answer(question.answer, question.answer_type)
     )
