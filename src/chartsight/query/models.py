@@ -20,7 +20,7 @@ from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex, read_film_index
 from chartsight.neuralsql.looks import Grammar, kind_of_question
-from chartsight.prediction import DECODING
+from chartsight.prediction.conditions import DECODING
 from chartsight.schema import ATTRIBUTES, OBJECTS, Look, VisualAnswer, VisualModel
 
 if TYPE_CHECKING:

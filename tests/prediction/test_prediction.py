@@ -137,8 +137,8 @@ def test_answers_before_a_kill_are_kept(
 
     out = tmp_path / "out.parquet"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(prediction, "AnswerStore", KilledStore)
-        patch.setattr(prediction, "QUESTIONS_A_BATCH", 8)
+        patch.setattr("chartsight.prediction.run.AnswerStore", KilledStore)
+        patch.setattr("chartsight.prediction.answers.QUESTIONS_A_BATCH", 8)
         predict_questions(speaker, questions_file, out, split="valid", quiet=True)
     assert not out.exists()
     whole = store_of(out).read_text("utf-8").splitlines()[:-1]
