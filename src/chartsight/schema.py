@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -316,8 +316,11 @@ QuestionKind = Literal[
     "image/one", "image/two", "image/many", "image/group", "table/none", "table/single", "table/group",
     "image+table/single", "image+table/group",
 ]  # fmt: skip
-Condition = Literal["full", "blank", "shuffled", "swap", "question_only", "scrambled", "paraphrase"]
-CONDITIONS: tuple[Condition, ...] = ("full", "blank", "shuffled", "swap", "question_only", "scrambled", "paraphrase")
+Condition = Literal[
+    "full", "blank", "shuffled", "swap", "question_only", "scrambled", "paraphrase", "noise", "negated", "mirrored",
+    "occluded", "occluded_elsewhere",
+]  # fmt: skip
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 Outcome = Literal["answered", "unparsed", "refused", "abstained", "failed"]
 OUTCOMES: tuple[Outcome, ...] = ("answered", "unparsed", "refused", "abstained", "failed")
 
@@ -391,6 +394,91 @@ class Prediction:
     error: str | None
 
 
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the film as it is stored
+ChangeKind = Literal["blank", "noise", "mirror", "occlude"]
+
+
+@dataclass(frozen=True)
+class FilmChange:
+    """What is done to a film before it is shown (`imaging.changes`).
+
+    Args:
+        kind: A uniform grey film, noise, the film with left and right exchanged, the film with places hidden.
+        seed: Of the noise.
+        boxes: Of the places that are hidden.
+    """
+
+    kind: ChangeKind
+    seed: int = 0
+    boxes: tuple[Box, ...] = ()
+
+    @property
+    def shows_film(self) -> bool:
+        """Whether anything of the film is still seen; else one such film stands for all."""
+        return self.kind in ("mirror", "occlude")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One question under one condition: what is asked, what is shown, and what would be right.
+
+    Args:
+        question_id: Of the question.
+        condition: Under which it is put.
+        asked: What the model reads.
+        image_ids: Films that it is shown; empty when it is asked without a film.
+        donor_image_ids: Films that stand in for the question's own.
+        change: What is done to the film before it is shown; None when it is shown as it is.
+        answer_type: Of the right answer.
+        allowed_answers: As a question's, under this condition.
+        gold: JSON of the right answer by the record's labels or programs; None where they cannot tell.
+        stratum: What a donor has in common with the question's own film, as `name=value`; of a swap only.
+        is_matched: The donor has all that is known to confound (view, device, marker, padding) as the own film has it.
+    """
+
+    question_id: str
+    condition: Condition
+    asked: str
+    image_ids: tuple[str, ...]
+    donor_image_ids: tuple[str, ...]
+    change: FilmChange | None
+    answer_type: AnswerType
+    allowed_answers: tuple[str, ...]
+    gold: str | None
+    stratum: tuple[str, ...] = ()
+    is_matched: bool = False
+
+
+Mention = Literal["mentioned", "negated", "uncertain", "unmentioned"]
+MENTIONS: tuple[Mention, ...] = get_args(Mention)
+
+
+@dataclass(frozen=True)
+class FilmFacts:
+    """What is known of a question's film beside the answer; None where the record does not say.
+
+    Args:
+        sex: female or male.
+        age_band: At the time of the film, such as `60-69`.
+        view: As the film index names it.
+        devices: Tubes, lines and devices that the labels see, sorted.
+        mention: What the film's labels say of the finding that the question names, literally: present, absent,
+            perhaps, or nothing; None when it names none.
+        lesion_px: Square root of the area of the finding's largest box, in pixels of the film as the model sees it.
+        boxes: Of what is asked about, in pixels of the film as it is stored.
+        confounders: What could stand in for looking, name → stratum: view, geometry, device, marker, source.
+    """
+
+    sex: str | None
+    age_band: str | None
+    view: str | None
+    devices: tuple[str, ...] | None
+    mention: Mention | None
+    lesion_px: float | None
+    boxes: tuple[Box, ...]
+    confounders: Mapping[str, str]
+
+
 def question_schema() -> pa.Schema:
     """The Arrow schema of `questions.parquet`."""
     import pyarrow as pa
@@ -411,6 +499,20 @@ def prediction_schema() -> pa.Schema:
 
     types = {"donor_image_ids": pa.list_(pa.string()), "n_tokens": pa.int32(), "latency_ms": pa.float32()}
     return pa.schema([(name, types.get(name, pa.string())) for name in Prediction.__dataclass_fields__])
+
+
+def variant_schema() -> pa.Schema:
+    """The Arrow schema of `variants.parquet`; a change is three columns, its boxes flat."""
+    import pyarrow as pa
+
+    text, texts = pa.string(), pa.list_(pa.string())
+    types = {
+        "image_ids": texts, "donor_image_ids": texts, "allowed_answers": texts, "stratum": texts,
+        "is_matched": pa.bool_(),
+    }  # fmt: skip
+    fields = [(name, types.get(name, text)) for name in Variant.__dataclass_fields__ if name != "change"]
+    changed = [("change", text), ("change_seed", pa.int64()), ("change_boxes", pa.list_(pa.float64()))]
+    return pa.schema(fields + changed)
 
 
 # ------------------------------------------------------------------------------------------------------------ the seams
