@@ -22,6 +22,7 @@ LIGHT = (
     "chartsight", "chartsight.cli", "chartsight.records", "chartsight.questions", "chartsight.evaluation",
     "chartsight.comparison", "chartsight.hospital", "chartsight.imaging", "chartsight.prediction",
     "chartsight.translate", "chartsight.assistant", "chartsight.neuralsql", "chartsight.review",
+    "chartsight.audit",
 )  # fmt: skip
 
 
