@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ from chartsight.vlm.checkpoint import Vlm
 from chartsight.vlm.prompts import IMAGE_MARKER, TEMPLATES, prompt_template
 from chartsight.vlm.tokens import PromptTokenizer
 
+BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "open-data"
+OPEN_DATA = Path(os.environ.get("CHARTSIGHT_OPEN_DATA") or BESIDE)
 IMAGE = -200  # how the original writes one image, whatever it costs
 QUESTION = "Is there a pleural effusion?"
 ANSWER = "No, the lungs are clear."
@@ -23,6 +29,27 @@ def sentencepiece(golden_llava: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(golden_llava / "tokenizer", local_files_only=True)
+
+
+@pytest.fixture(scope="module")
+def vocabularies(golden_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Any]:
+    """The tiny vocabulary, or Mistral's of 32,000 pieces, with `legacy` as wanted."""
+    from transformers import AutoTokenizer
+
+    @cache
+    def read(name: str, legacy: bool) -> Any:
+        model = golden_llava / "tokenizer" / "tokenizer.model"
+        if name == "mistral_v1":
+            model = OPEN_DATA / "tokenizers" / "tokenizer.model.v1"
+            if not model.is_file():
+                pytest.skip(f"no {model} (set CHARTSIGHT_OPEN_DATA to the folder that holds tokenizers/)")
+        folder = tmp_path_factory.mktemp(name)
+        shutil.copy(model, folder / "tokenizer.model")
+        settings = json.loads((golden_llava / "tokenizer" / "tokenizer_config.json").read_text("utf-8"))
+        (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "legacy": legacy}), "utf-8")
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+    return read
 
 
 def golden_prompts(golden_llava: Path, template: str) -> dict[str, Any]:
@@ -52,29 +79,78 @@ def test_prompts_have_the_original_ids(
 
 @pytest.mark.opendata
 @pytest.mark.parametrize("template", ["vicuna_v1", "mistral_instruct"])
-def test_answered_prompts_have_the_original_ids(golden_llava: Path, sentencepiece: Any, template: str) -> None:
-    expected = golden_prompts(golden_llava, template)["one_turn_image_answered"]["ids_tiny_slow"]
-    prompts = PromptTokenizer(sentencepiece, prompt_template(template), IMAGE, image_tokens=1)
-    assert [*prompts.prompt_ids(QUESTION, 1), *prompts.answer_ids(ANSWER)] == expected
+@pytest.mark.parametrize(
+    "scenario",
+    ["one_turn_image_prompt", "one_turn_image_answered", "two_turn_image_prompt", "two_turn_image_answered"],
+)
+@pytest.mark.parametrize("vocabulary", ["tiny", "mistral_v1"])
+def test_conversations_have_the_original_ids(
+    golden_llava: Path, vocabularies: Callable[[str, bool], Any], vocabulary: str, template: str, scenario: str
+) -> None:
+    stored = golden_prompts(golden_llava, template)[scenario]
+    prompts = PromptTokenizer(vocabularies(vocabulary, vocabulary != "tiny"), prompt_template(template), IMAGE, 1)
+    said = [text.replace(f"{IMAGE_MARKER}\n", "") for _, text in stored["messages"] if text is not None]
+    turns = list(zip(said[::2], said[1::2], strict=False))
+    ids = prompts.conversation(turns, 1)[0]
+    if len(said) % 2:  # the last question is still open
+        ids += prompts._next_ids(said[-1]) if ids else prompts.prompt_ids(said[-1], 1)
+    assert ids == stored["ids_tiny_slow" if vocabulary == "tiny" else "ids_mistral_v1_fast"]
+
+
+# Ours learns from an answer that holds the separator, which the original leaves out whole, and strips answers.
+OTHERWISE = {"answer_contains_separator", "answer_spaces_and_newlines"}
 
 
 @pytest.mark.opendata
 @pytest.mark.parametrize("template", ["vicuna_v1", "mistral_instruct"])
-def test_loss_falls_where_the_original_puts_it(golden_llava: Path, sentencepiece: Any, template: str) -> None:
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("vocabulary", ["tiny", "mistral_v1"])
+def test_ids_and_labels_are_the_originals(
+    golden_llava: Path, vocabularies: Callable[[str, bool], Any], vocabulary: str, legacy: bool, template: str
+) -> None:
     stored = json.loads((golden_llava / "labels_preprocess.json").read_text("utf-8"))
-    checked = 0
+    prompts = PromptTokenizer(vocabularies(vocabulary, legacy), prompt_template(template), IMAGE, image_tokens=1)
+    same, other = set(), set()
     for case in stored["cases"]:
-        wanted = (case["tokenizer"], case["legacy"], case["template"], case["conversation"])
-        if wanted not in {("tiny", False, template, "one_turn_image"), ("tiny", False, template, "two_turn_text")}:
+        if (case["tokenizer"], case["legacy"], case["template"]) != (vocabulary, legacy, template):
             continue
-        prompts = PromptTokenizer(sentencepiece, prompt_template(template), IMAGE, image_tokens=1)
-        question, answer = (turn["value"].replace(f"{IMAGE_MARKER}\n", "") for turn in case["source"][:2])
-        prompt, learned = prompts.prompt_ids(question, int(case["has_image"])), prompts.answer_ids(answer)
-        length = len(prompt) + len(learned)  # the first turn; ours has no second
-        assert [*prompt, *learned] == case["input_ids"][:length]
-        assert [-100] * len(prompt) + learned == case["labels"][:length]
-        checked += 1
-    assert checked >= 1
+        said = case["values_after_preprocess_multimodal"]
+        said = said[1:] if case["source"][0]["from"] == "gpt" else said  # a leading answer is left out
+        said = [text.replace(f"{IMAGE_MARKER}\n", "") for text in said]
+        ids, labels = prompts.conversation(list(zip(said[::2], said[1::2], strict=True)), int(case["has_image"]))
+        is_same = (ids, labels) == (case["input_ids"], case["labels"])
+        (same if is_same else other).add(case["conversation"])
+        assert all(label in (-100, token) for label, token in zip(labels, ids, strict=True))
+    assert other <= OTHERWISE
+    assert len(same) >= 5
+
+
+def test_a_second_turn_follows_the_end_of_the_first(starter: Vlm) -> None:
+    turns = [("is there a ring?", "yes"), ("where?", "in the centre")]
+    ids, labels = starter.prompts.conversation(turns, 1)
+    assert ids.count(starter.tokenizer.bos_token_id) == 1 and ids.count(starter.tokenizer.eos_token_id) == 2
+    assert starter.prompts.conversation(turns[:1], 1)[0] == ids[: ids.index(starter.tokenizer.eos_token_id) + 1]
+    text = starter.tokenizer.decode([each for each in ids[1:] if each != starter.prompts.image_token_id])
+    assert text == "USER: \nis there a ring? ASSISTANT: yes</s>USER: where? ASSISTANT: in the centre</s>"
+    learned = [label for label in labels if label != -100]
+    assert starter.tokenizer.decode(learned) == " yes</s> in the centre</s>"
+    with pytest.raises(CheckpointError, match="image"):
+        starter.prompts.conversation([*turns, ("<image> again?", "no")], 1)
+
+
+@pytest.mark.parametrize(
+    ("template", "between"),
+    [("vicuna_v1", "USER: q2 ASSISTANT:"), ("llava_med_vicuna_v1", " USER: q2 ASSISTANT:"),
+     ("mistral_instruct", "[INST] q2 [/INST]")],
+)  # fmt: skip
+def test_what_stands_between_two_turns(template: str, between: str) -> None:
+    assert TEMPLATES[template].render_next(" q2 ") == between
+
+
+def test_llava_meds_copy_differs_in_later_turns_only() -> None:
+    copy, original = TEMPLATES["llava_med_vicuna_v1"], TEMPLATES["vicuna_v1"]
+    assert copy.render("q", 1) == original.render("q", 1)
+    assert copy.digest() != original.digest()
 
 
 @pytest.mark.opendata

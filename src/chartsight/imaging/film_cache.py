@@ -1,6 +1,7 @@
 """Films as padded uint8 squares in one memory-mapped file, made once and read by every run that asks for the same.
 
-    FOLDER/3f9c.../films.npy     uint8 [N, size, size], one row a digest, in the order of the digests
+    FOLDER/3f9c.../films.npy     uint8 [N, size, size], one row a digest, in the order of the digests; with a colour as
+                                 the fill [N, size, size, C]
     FOLDER/3f9c.../films.json    the digests and the films that could not be read, with the reason
 
 The name is a hash of the digests, the size, the fill and the resampling: other films or another size are another cache.
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from chartsight.errors import FilmError
 from chartsight.imaging.film_index import IndexedFilm
-from chartsight.imaging.pixels import Resampling, pad_to_square, read_film
+from chartsight.imaging.pixels import Fill, Resampling, pad_to_square, read_film
 from chartsight.progress import track
 from chartsight.runs import new_output, write_json
 
@@ -29,7 +30,7 @@ class FilmCache:
     """Padded films by image_id.
 
     Args:
-        pixels: uint8 [N, size, size], usually memory-mapped.
+        pixels: uint8 [N, size, size] or [N, size, size, C], usually memory-mapped.
         rows: image_id → its row of `pixels`.
         failed: image_id → why the film cannot be read; such films are not in `rows`.
     """
@@ -51,11 +52,11 @@ class FilmCache:
         return image_id in self.rows
 
     def __getitem__(self, image_id: str) -> NDArray[np.uint8]:
-        """uint8 [size, size], read-only."""
+        """uint8 [size, size] or [size, size, C], read-only."""
         return np.asarray(self.pixels[self._row(image_id)], dtype=np.uint8)
 
     def gather(self, image_ids: Iterable[str]) -> NDArray[np.uint8]:
-        """uint8 [n, size, size], a copy, in the order of `image_ids`.
+        """uint8 [n, size, size] or [n, size, size, C], a copy, in the order of `image_ids`.
 
         Raises:
             FilmError: An id is not in the cache, or its film could not be read.
@@ -76,7 +77,7 @@ def build_film_cache(
     size_px: int,
     folder: Path,
     *,
-    fill: int = 0,
+    fill: Fill = 0,
     resampling: Resampling = "bilinear",
     quiet: bool = False,
 ) -> FilmCache:
@@ -121,7 +122,7 @@ def _is_outdated(cache: Path, films: Mapping[str, IndexedFilm]) -> bool:
 
 
 def _padded(
-    film: IndexedFilm, size_px: int, fill: int = 0, resampling: Resampling = "bilinear"
+    film: IndexedFilm, size_px: int, fill: Fill = 0, resampling: Resampling = "bilinear"
 ) -> NDArray[np.uint8] | str:
     """The padded film, or why it cannot be read."""
     try:
@@ -131,14 +132,15 @@ def _padded(
 
 
 def _write_cache(
-    partial: Path, films: Sequence[IndexedFilm], size_px: int, fill: int, resampling: Resampling, quiet: bool
+    partial: Path, films: Sequence[IndexedFilm], size_px: int, fill: Fill, resampling: Resampling, quiet: bool
 ) -> None:
     failed: dict[str, str] = {}
-    blank = np.full((size_px, size_px), fill, dtype=np.uint8)
+    shape = (size_px, size_px, *((len(fill),) if isinstance(fill, tuple) else ()))
+    blank = np.full(shape, fill, dtype=np.uint8)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Written row by row, not through a memory map: a full disk must be an error, and under a map it is a crash.
     with (partial / "films.npy").open("wb") as file, ThreadPoolExecutor(cores) as pool:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(films), size_px, size_px)}
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(films), *shape)}
         np.lib.format.write_array_header_1_0(file, header)
         squares = pool.map(lambda film: _padded(film, size_px, fill, resampling), films)
         for film, square in zip(films, track(squares, "films", total=len(films), quiet=quiet), strict=True):

@@ -22,6 +22,7 @@ MOST_PIXELS = 200_000_000  # the largest digital mammograms have 30 million
 DEEP_BITS = (8, 10, 12, 14, 16)  # detectors write 10, 12 or 14 bits into 16
 
 Resampling = Literal["bilinear", "bicubic"]
+Fill = int | tuple[int, ...]  # a grey, or a colour
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I")
 
@@ -101,9 +102,12 @@ def film_mode(path: Path) -> str:
 
 
 def pad_to_square(
-    pixels: NDArray[np.uint8], size_px: int, fill: int = 0, resampling: Resampling = "bilinear"
+    pixels: NDArray[np.uint8],
+    size_px: int,
+    fill: Fill = 0,
+    resampling: Resampling = "bilinear",
 ) -> NDArray[np.uint8]:
-    """uint8 [size_px, size_px]: the whole film on a square of `fill`, centred (offset rounded down), then resized.
+    """The whole film on a square of `fill`, centred (offset rounded down), then resized.
 
         wide film      # # # #   ->   . . . .
                        # # # #        # # # #
@@ -111,10 +115,21 @@ def pad_to_square(
                                       . . . .
 
     Nothing is cropped: a costophrenic angle stands at the border of many films.
+
+    Args:
+        pixels: uint8 [H, W], or in colour [H, W, C].
+        size_px: Side of the result.
+        fill: A grey, or a colour, which makes a grey film a colour image (its own pixels stay grey).
+        resampling: Of Pillow.
+
+    Returns:
+        uint8 [size_px, size_px], or [size_px, size_px, C] in colour.
     """
-    rows, columns = pixels.shape
+    if pixels.ndim == 2 and isinstance(fill, tuple):
+        pixels = np.repeat(pixels[..., None], len(fill), axis=2)
+    rows, columns = pixels.shape[:2]
     side = max(rows, columns)
-    square = np.full((side, side), fill, dtype=np.uint8)
+    square = np.full((side, side, *pixels.shape[2:]), fill, dtype=np.uint8)
     top, left = (side - rows) // 2, (side - columns) // 2
     square[top : top + rows, left : left + columns] = pixels
     if side == size_px:

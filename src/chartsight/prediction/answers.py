@@ -33,7 +33,12 @@ def answer_asked(
     shown = sorted({film for shown_films, _ in todo.values() for film in shown_films if film != BLANK})
     preprocessing = vlm.card.preprocessing
     films = build_film_cache(
-        index.films(shown), preprocessing.size_px, default_cache_folder(), fill=preprocessing.fill, quiet=quiet
+        index.films(shown),
+        preprocessing.size_px,
+        default_cache_folder(),
+        fill=preprocessing.fill,
+        resampling=preprocessing.resampling,
+        quiet=quiet,
     )
     blank = np.full((preprocessing.size_px,) * 2, BLANK_GREY, dtype=np.uint8)
     failed: Mapping[str, str] = films.failed

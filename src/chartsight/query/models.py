@@ -88,7 +88,7 @@ class VlmModel:
         shown = sorted({look.image_ids[0] for look in looks}) if self.card.reads_film else []
         films = build_film_cache(
             self.index.films(shown), preprocessing.size_px, default_cache_folder(), fill=preprocessing.fill,
-            quiet=self.quiet,
+            resampling=preprocessing.resampling, quiet=self.quiet,
         )  # fmt: skip
         by_film: dict[str | None, list[int]] = {}
         for n, look in enumerate(looks):

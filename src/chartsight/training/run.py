@@ -469,6 +469,7 @@ def _films(
         preprocessing.size_px,
         folder or default_cache_folder(),
         fill=preprocessing.fill,
+        resampling=preprocessing.resampling,
         quiet=quiet,
     )
     for image_id, reason in sorted(cache.failed.items()):

@@ -106,7 +106,7 @@ def train_tower(
     index = read_film_index(recipe.films)
     cache = build_film_cache(
         index.films(targets.image_ids), preprocessing.size_px, cache_folder or default_cache_folder(),
-        fill=preprocessing.fill, quiet=quiet,
+        fill=preprocessing.fill, resampling=preprocessing.resampling, quiet=quiet,
     )  # fmt: skip
     kept = np.array([image_id in cache for image_id in targets.image_ids], dtype=bool)
     for image_id, reason in sorted(cache.failed.items()):

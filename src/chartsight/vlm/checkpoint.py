@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CARD = "chartsight.json"
 ADAPTER = "adapter_model.safetensors"
+OPTIONAL_KEYS = frozenset({"tower", "tower_sha256"})  # younger than the first cards, which stay as they are
 SHIPPED = Path(__file__).parents[1] / "models"
 
 
@@ -47,7 +48,8 @@ class ModelCard:
         base_fingerprint: What the base must be.
         terms: The strictest of everything that it learned from.
         pairing: Likewise.
-        answers: How sets are written: items joined by this, `empty_set` for none.
+        tower: What the original layout calls the vision tower that these weights came from; None without one.
+        tower_sha256: Digest of that tower's tensors, so that a tuned tower is known as one.
     """
 
     name: str
@@ -60,10 +62,13 @@ class ModelCard:
     base_fingerprint: str | None = None
     terms: Terms = "synthetic"
     pairing: Pairing = "real"
+    tower: str | None = None
+    tower_sha256: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON of the card, with its schema version."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        """JSON of the card, with its schema version; of the tower only where there is something to say."""
+        stored = {"schema_version": SCHEMA_VERSION, **asdict(self), "preprocessing": self.preprocessing.as_dict()}
+        return {key: value for key, value in stored.items() if value is not None or key not in OPTIONAL_KEYS}
 
 
 @dataclass
@@ -137,6 +142,8 @@ def read_card(folder: Path) -> ModelCard:
     try:
         preprocessing = stored.pop("preprocessing")
         preprocessing["mean"], preprocessing["std"] = tuple(preprocessing["mean"]), tuple(preprocessing["std"])
+        if isinstance(preprocessing["fill"], list):
+            preprocessing["fill"] = tuple(preprocessing["fill"])
         return ModelCard(preprocessing=FilmPreprocessing(**preprocessing), **stored)
     except (KeyError, TypeError) as error:
         raise CheckpointError("bad-card", path, f"keys do not fit: {error}", "a card written by chartsight") from None

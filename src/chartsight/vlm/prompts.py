@@ -1,10 +1,13 @@
 """How a question becomes the text that a model reads. One template a family, the same in training and in answering.
 
-    vicuna_v1   <s>A chat between ... USER: <image>\\n{question} ASSISTANT: {answer}</s>
-    starter     <s>USER: <image>\\n{question} ASSISTANT: {answer}</s>
+    vicuna_v1             <s>A chat between ... USER: <image>\\n{question} ASSISTANT: {answer}</s>USER: {question} ...
+    llava_med_vicuna_v1   the same; </s> USER: with a space
+    mistral_instruct      <s>[INST] <image>\\n{question} [/INST] {answer} </s>[INST] {question} ...
+    starter               <s>USER: <image>\\n{question} ASSISTANT: {answer}</s>
 
 Source: conversation templates of haotian-liu/LLaVA c121f04 (`vicuna_v1`) and microsoft/LLaVA-Med d406e3f
-(`mistral_instruct`).
+(`mistral_instruct`, and its own copy of `vicuna_v1`). LLaVA-Med v1.5 is evaluated with `mistral_instruct`, although its
+script defaults to the other.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ from dataclasses import asdict, dataclass
 from chartsight.errors import CheckpointError
 
 IMAGE_MARKER = "<image>"
+VICUNA_SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class PromptTemplate:
         after_image: Between the image and the question; left out when there is no image.
         after_question: From the question to the answer, without a trailing space.
         after_answer: Between the answer and EOS.
+        between_turns: Between EOS and what stands before the next question.
     """
 
     name: str
@@ -38,11 +46,16 @@ class PromptTemplate:
     after_image: str
     after_question: str
     after_answer: str = ""
+    between_turns: str = ""
 
     def render(self, question: str, n_images: int) -> str:
         """The prompt as text, through the last character before the answer."""
         images = (IMAGE_MARKER + self.after_image) * n_images
         return f"{self.system}{self.before_image}{images}{question.strip()}{self.after_question}"
+
+    def render_next(self, question: str) -> str:
+        """The prompt of a later turn, from EOS of the last answer through the last character before the next."""
+        return f"{self.between_turns}{self.before_image}{question.strip()}{self.after_question}"
 
     def digest(self) -> str:
         """Hex digest of everything above: stored with an adapter, compared on load."""
@@ -54,13 +67,18 @@ TEMPLATES: Mapping[str, PromptTemplate] = {
     for template in (
         PromptTemplate(
             name="vicuna_v1",
-            system=(
-                "A chat between a curious user and an artificial intelligence assistant. "
-                "The assistant gives helpful, detailed, and polite answers to the user's questions. "
-            ),
+            system=VICUNA_SYSTEM,
             before_image="USER: ",
             after_image="\n",
             after_question=" ASSISTANT:",
+        ),
+        PromptTemplate(
+            name="llava_med_vicuna_v1",
+            system=VICUNA_SYSTEM,
+            before_image="USER: ",
+            after_image="\n",
+            after_question=" ASSISTANT:",
+            between_turns=" ",
         ),
         PromptTemplate(
             name="mistral_instruct",

@@ -6,6 +6,7 @@ LLaVA does). The image marker becomes as many image ids as the tower gives featu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from chartsight.vlm.prompts import IMAGE_MARKER, PromptTemplate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100  # a label without loss, in torch and transformers
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,30 @@ class PromptTokenizer:
         # SentencePiece puts the space before the first word itself; byte-level tokenizers take it from the text.
         text = answer if self._adds_leading_space() else f" {answer}"
         return [*self._text_ids(text + self.template.after_answer), self.tokenizer.eos_token_id]
+
+    def conversation(self, turns: Sequence[tuple[str, str]], n_images: int) -> tuple[list[int], list[int]]:
+        """Ids of questions and their answers, and the labels that are learned from: -100 but on answers and their EOS.
+
+            ids       <s> USER : # q1 ASSISTANT : a1 </s> USER : q2 ASSISTANT : a2 </s>      (# = image)
+            labels    ...                         a1 </s> ...                    a2 </s>
+
+        Raises:
+            CheckpointError: A question or an answer contains the image marker, or an answer is empty.
+        """
+        ids: list[int] = []
+        labels: list[int] = []
+        for question, answer in turns:
+            asked = self._next_ids(question) if ids else self.prompt_ids(question, n_images)
+            answered = self.answer_ids(answer)
+            ids += asked + answered
+            labels += [IGNORED] * len(asked) + answered
+        return ids, labels
+
+    def _next_ids(self, question: str) -> list[int]:
+        """Ids of a later turn's prompt: what follows EOS does not begin a line, so it is read behind one."""
+        if IMAGE_MARKER in question:
+            raise CheckpointError("image-marker", "question", f"contains {IMAGE_MARKER}", "text only")
+        return self._text_ids(self.tokenizer.eos_token + self.template.render_next(question))[1:]
 
     def decode(self, ids: list[int]) -> str:
         """Text of generated ids, up to the first EOS."""
