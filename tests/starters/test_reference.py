@@ -16,7 +16,6 @@ from chartsight.errors import CheckpointError, OutputError, RecipeError
 from chartsight.evaluation.intervals import Interval
 from chartsight.hospital.findings import FINDINGS
 from chartsight.starters import reference, reference_films
-from chartsight.starters.learning import rate_at
 from chartsight.starters.reference import (
     SHIPPED,
     CellGrid,
@@ -39,6 +38,7 @@ from chartsight.starters.reference_films import (
     plan_film,
 )
 from chartsight.starters.reference_films import draw_plan as draw
+from chartsight.training.learning import rate_at
 from chartsight.vlm.preprocessing import STARTER_PREPROCESSING
 
 HOSPITAL = Path(reference_films.chartsight.hospital.__file__).parent

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from chartsight.errors import OutputError, QuestionError
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
+from chartsight.training.learning import save_state
 from chartsight.training.recipe import TowerRecipe
 from chartsight.training.tower import (
     area_under_roc,
@@ -97,6 +98,29 @@ def test_the_same_seed_gives_the_same_tower(tower_recipe: Recipes, tmp_path: Pat
     assert one == again
     assert one != other
     assert metrics(tmp_path / "one") == metrics(tmp_path / "again")
+
+
+def test_a_killed_lesson_ends_in_the_bytes_of_one_that_was_not(
+    tower_recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tower_recipe(epochs=3)
+    train_tower(recipe, tmp_path / "whole", quiet=True, cache_folder=tmp_path)
+
+    def killed_after_two(path: Path, identity: str, step: int, *rest: Any) -> None:
+        save_state(path, identity, step, *rest)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("chartsight.training.tower.save_state", killed_after_two)
+        train_tower(recipe, tmp_path / "cut", quiet=True, cache_folder=tmp_path)
+    assert not (tmp_path / "cut").exists() and (tmp_path / "cut.state").exists()
+    with pytest.raises(OutputError, match="another lesson"):
+        train_tower(recipe.model_copy(update={"seed": 1}), tmp_path / "cut", quiet=True, cache_folder=tmp_path)
+    train_tower(recipe, tmp_path / "cut", quiet=True, cache_folder=tmp_path)
+    assert not (tmp_path / "cut.state").exists()
+    for name in ("model/model.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_film_is_shifted_and_never_mirrored() -> None:

@@ -32,8 +32,8 @@ from chartsight.exits import run_alone
 from chartsight.figures import Section, describe_machine
 from chartsight.progress import track
 from chartsight.runs import make_folder, new_output, write_json
-from chartsight.starters.learning import Parts, rate_at, resume, save_state, take_step
 from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, plan_digest
+from chartsight.training.learning import Parts, rate_at, resume, save_state, take_step
 from chartsight.training.precision import use_bfloat16
 from chartsight.vlm.film_tower import FilmTower, FilmTowerConfig
 from chartsight.vlm.preprocessing import STARTER_PREPROCESSING
@@ -250,7 +250,7 @@ def fit_detector(
     optimizer = torch.optim.AdamW(detector.parameters(), lr=lesson.learning_rate, weight_decay=0.05)
     identity = json.dumps([asdict(lesson), list(kinds), len(films.pixels)])
     parts: Parts = {"detector": detector, "optimizer": optimizer}
-    first = resume(state, identity, parts)
+    first, _ = resume(state, identity, parts)
     bfloat16 = use_bfloat16("auto")
     losses: list[float] = []
     for step in track(range(first, lesson.steps), "teaching the reference detector", quiet=quiet):

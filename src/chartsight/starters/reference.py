@@ -39,8 +39,8 @@ from chartsight.exits import exit_code
 from chartsight.figures import Section, describe_machine
 from chartsight.progress import track
 from chartsight.runs import Run, make_folder, new_output, remove, write_json
-from chartsight.starters.learning import Parts, rate_at, resume, save_state, take_step
 from chartsight.starters.reference_films import DrawnFilms, FilmPlan, draw_plan, plan_digest, renderer_digest
+from chartsight.training.learning import Parts, rate_at, resume, save_state, take_step
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.tower import LabelHead, shift_films
 from chartsight.vlm.film_tower import FilmTower, FilmTowerConfig
@@ -147,7 +147,7 @@ def fit_classifier(films: DrawnFilms, lesson: Lesson, state: Path, *, quiet: boo
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=lesson.learning_rate, weight_decay=lesson.weight_decay)
     identity = json.dumps([asdict(lesson), films.attributes, len(films.pixels)])
     parts: Parts = {"classifier": classifier, "optimizer": optimizer}
-    first = resume(state, identity, parts)
+    first, _ = resume(state, identity, parts)
     bfloat16 = use_bfloat16("auto") or device.type == "cuda"
     losses: list[float] = []
     for step in track(range(first, lesson.steps), "teaching the reference classifier", quiet=quiet):

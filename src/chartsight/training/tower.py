@@ -4,10 +4,14 @@
 head of one query a label reads the tower's grid; it is thrown away afterwards, the tower stays. Where a lesson also
 says what stands in which cell (`training.cells`), every token learns to tell what is in its own, and that readout stays
 beside the model: the projector can begin with it (`training.words`).
+
+After every epoch the state stands beside the result, `OUT.state`: a killed lesson goes on from there, and ends in the
+bytes of one that was not killed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass, replace
@@ -26,6 +30,7 @@ from chartsight.imaging.film_index import read_film_index
 from chartsight.progress import track
 from chartsight.runs import Run, new_output
 from chartsight.training.cells import CellReadout, Cells, begin_readout, read_cells, save_readout
+from chartsight.training.learning import Parts, resume, save_state
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.recipe import TowerRecipe
 from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
@@ -120,7 +125,8 @@ def train_tower(
         )  # fmt: skip
     tower = vlm.model.model.vision_tower
     cells = None if recipe.cells is None else _cells(recipe.cells, targets, vlm, run)
-    lines, readout = _fit(recipe, tower, targets, cells, subjects, cache, preprocessing, quiet=quiet)
+    state = State(out.with_name(f"{out.name}.state"), _identity(recipe, vlm))
+    lines, readout = _fit(recipe, tower, targets, cells, subjects, cache, preprocessing, state, quiet=quiet)
     with new_output(out, replace=force) as partial:
         partial.mkdir()
         card = replace(vlm.card, name=recipe.name, description=recipe.description)
@@ -130,7 +136,27 @@ def train_tower(
         (partial / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         run.kept = {"films": len(targets.image_ids), "labels": len(targets.labels)}
         run.write(partial)
+    state.path.unlink(missing_ok=True)
     return run
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a lesson keeps what it needs to go on.
+
+    Args:
+        path: A file beside the result.
+        identity: Digest of what is learned from what; only the same lesson goes on.
+    """
+
+    path: Path
+    identity: str
+
+
+def _identity(recipe: TowerRecipe, vlm: Vlm) -> str:
+    sources = [recipe.targets.read_bytes(), recipe.cells.read_bytes() if recipe.cells else b""]
+    parts = [recipe.model_dump_json(), vlm.fingerprint, *(hashlib.sha256(each).hexdigest() for each in sources)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _cells(path: Path, targets: Targets, vlm: Vlm, run: Run) -> Cells:
@@ -156,6 +182,7 @@ def _fit(
     subjects: NDArray[np.int64],
     cache: FilmCache,
     preprocessing: FilmPreprocessing,
+    state: State,
     *,
     quiet: bool,
 ) -> tuple[list[dict[str, object]], CellReadout | None]:
@@ -178,8 +205,12 @@ def _fit(
     steps = recipe.epochs * math.ceil(len(train) / recipe.films_per_step)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=0.1)
     bfloat16 = use_bfloat16(recipe.precision)
-    lines: list[dict[str, object]] = []
-    for epoch in track(range(recipe.epochs), "teaching the tower (an epoch a step)", quiet=quiet):
+    parts: Parts = {"tower": tower, "head": head, "optimizer": optimizer, "schedule": schedule}
+    parts = parts if readout is None else {**parts, "readout": readout}
+    first, notes = resume(state.path, state.identity, parts)
+    lines: list[dict[str, object]] = notes.get("lines", [])
+    random.bit_generator.state = notes.get("random", random.bit_generator.state)
+    for epoch in track(range(first, recipe.epochs), "teaching the tower (an epoch a step)", quiet=quiet):
         losses = []
         shuffled = random.permutation(train)
         for start in range(0, len(shuffled), recipe.films_per_step):
@@ -212,6 +243,8 @@ def _fit(
             "by_label": known_areas,
         }
         lines.append(line)
+        notes = {"lines": lines, "random": random.bit_generator.state}
+        save_state(state.path, state.identity, epoch + 1, parts, notes)
         if not quiet:
             print(f"epoch {epoch + 1}: loss {line['loss']}, valid AUROC {line['valid_auroc']}", flush=True)
     _lay_out(tower.eval(), torch.contiguous_format)

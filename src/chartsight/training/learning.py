@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from chartsight.errors import OutputError
 from chartsight.runs import new_output
 
-Parts = Mapping[str, nn.Module | torch.optim.Optimizer]  # by name
+Parts = Mapping[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]  # by name
 MOST_GRADIENT = 1.0  # norm to which a step's gradient is cut
 
 
@@ -34,32 +35,32 @@ def take_step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor
     optimizer.step()
 
 
-def save_state(path: Path, identity: str, step: int, parts: Parts) -> None:
+def save_state(path: Path, identity: str, step: int, parts: Parts, notes: Mapping[str, Any] | None = None) -> None:
     """The state after `step` steps, replaced in one go.
 
     Args:
         path: A file.
         identity: What lesson this is; only the same one goes on from here.
         step: How many steps have been taken.
-        parts: Network and optimizer.
+        parts: Network, optimizer, and a schedule where there is one.
+        notes: Whatever else the lesson needs to go on, in plain values.
     """
     states = {name: part.state_dict() for name, part in parts.items()}
     with new_output(path, replace=True) as partial:
-        torch.save({"identity": identity, "step": step, **states}, partial)
+        torch.save({"identity": identity, "step": step, "notes": dict(notes or {}), **states}, partial)
 
 
-def resume(path: Path, identity: str, parts: Parts) -> int:
-    """The step to go on with, `parts` brought to that state; 0 and nothing changed where nothing stands in `path`.
+def resume(path: Path, identity: str, parts: Parts) -> tuple[int, dict[str, Any]]:
+    """The step to go on with and the notes, `parts` brought to that state; (0, {}) where nothing stands in `path`.
 
     Raises:
         OutputError: Another lesson's state stands there.
     """
     if not path.exists():
-        return 0
+        return 0, {}
     stored = torch.load(path, map_location="cpu", weights_only=True)
     if stored["identity"] != identity:
         raise OutputError("other-lesson", path, "is of another lesson", "the same films and steps", "another folder")
     for name, part in parts.items():
         part.load_state_dict(stored[name])
-    step: int = stored["step"]
-    return step
+    return stored["step"], stored["notes"]
