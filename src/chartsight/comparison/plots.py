@@ -10,7 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chartsight.comparison.analysis import Analysis, Curve, GroupResult
+from chartsight.comparison.analysis import Analysis
+from chartsight.comparison.curves import Curve
+from chartsight.comparison.groups import GroupResult
 from chartsight.comparison.recipe import Role
 from chartsight.figures import render_svg
 

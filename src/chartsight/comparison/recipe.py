@@ -146,6 +146,18 @@ def check_recipe(recipe: CompareRecipe, where: object = "recipe") -> CompareReci
     return recipe
 
 
+def subject_and_reference(models: Sequence[ComparedModel]) -> tuple[ComparedModel, ComparedModel]:
+    """The model that a comparison is about, and the one that it is first read against."""
+
+    def first(*roles: Role) -> ComparedModel | None:
+        return next((model for role in roles for model in models if model.role == role), None)
+
+    subject = first("tuned") or models[-1]
+    others = [model for model in models if model.name != subject.name]
+    reference = first("baseline", "medical", "twin") or (others[0] if others else subject)
+    return subject, reference
+
+
 def is_shipped_name(path: str) -> bool:
     """Whether a model is named and not placed: no slash, and nothing of that name in the working directory."""
     return "/" not in path and "\\" not in path and not Path(path).exists()

@@ -6,29 +6,23 @@ Nothing in it is fetched: styles, figures and films stand inside. Numbers are th
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
 from chartsight.comparison import plots
-from chartsight.comparison.analysis import (
-    MIN_GROUP,
-    NO_LOSS_POINTS,
-    Analysis,
-    bounds,
-    points,
-    subject_and_reference,
-)
+from chartsight.comparison.analysis import Analysis
+from chartsight.comparison.groups import MIN_GROUP
 from chartsight.comparison.predictions import Answers
-from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe
+from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe, subject_and_reference
+from chartsight.comparison.verdict import NO_LOSS_POINTS
+from chartsight.comparison.wording import bounds, count, interval_text, is_number, p_value, percent, points
 from chartsight.errors import ChartsightError
-from chartsight.evaluation import Interval, answer_from_json
+from chartsight.evaluation import answer_from_json
 from chartsight.evaluation.differences import in_words
 from chartsight.evaluation.published import answer_in_words
 from chartsight.imaging.pixels import encode_jpeg
@@ -202,39 +196,3 @@ def _film_jpeg(path: Path) -> str | None:
         return encode_film(read_film(path))
     except ChartsightError:
         return None
-
-
-def is_number(value: Any) -> bool:
-    """Whether there is a number to show: not None, not `nan`."""
-    return value is not None and not math.isnan(value)
-
-
-def percent(share: float | None) -> str:
-    """A share with one decimal: `71.3%`; a dash when there is none."""
-    return f"{signless(share)}%" if share is not None and not math.isnan(share) else "–"
-
-
-def interval_text(interval: Interval) -> str:
-    """The bounds of a share: `68.0–74.1`, `−2.0 to 4.1`; empty when there are none."""
-    if math.isnan(interval.low):
-        return ""
-    between = " to " if interval.low < 0 else "–"
-    return f"{signless(interval.low)}{between}{signless(interval.high)}"
-
-
-def p_value(p: float) -> str:
-    """A p-value: `0.034`, `< 0.001`; a dash when there is none."""
-    if math.isnan(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def signless(share: float) -> str:
-    """A share in per cent with one decimal, signed only when negative: `71.3`, `−2.0`."""
-    value = round(100 * share, 1)
-    return f"−{-value:.1f}" if value < 0 else f"{abs(value):.1f}"
-
-
-def count(number: float) -> str:
-    """A whole number with thousands separators."""
-    return f"{int(number):,}"
