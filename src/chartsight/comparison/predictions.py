@@ -5,20 +5,27 @@ Predictions outlive a failed report: each stands in its own file, `predictions/<
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chartsight.audit.inputs import chance_of_yes
 from chartsight.comparison.recipe import CompareRecipe
 from chartsight.errors import QuestionError
-from chartsight.evaluation import Answer, Score, score_prediction
-from chartsight.schema import Condition, Outcome, Question, Split
+from chartsight.evaluation import Answer, Score, score_prediction, scorer_stamp
+from chartsight.runs import read_manifest, sha256_file
+from chartsight.schema import Condition, Outcome, Question, Split, Variant
 
-READ_COLUMNS = ("question_id", "model_fingerprint", "condition", "raw_text", "value", "outcome")
+READ_COLUMNS = (
+    "question_id", "model_fingerprint", "condition", "donor_image_ids", "raw_text", "value", "outcome", "scores",
+)  # fmt: skip
+
+NOT_ASKED = Score("failed", None, False, 0.0)
 
 
 class Predict(Protocol):
@@ -48,6 +55,9 @@ class Answers:
         is_correct: bool [N], strict.
         f1: float [N]: F1 of a set or an open answer, 0 or 1 for the rest.
         scores: The whole verdicts [N].
+        is_asked: bool [N]: False where the condition does not apply to the question; such an answer is `failed`.
+        donors: image_ids that stood in for the question's own [N].
+        chance_yes: float [N]: of yes among yes and no; nan where it is not known.
     """
 
     fingerprint: str
@@ -57,6 +67,9 @@ class Answers:
     is_correct: NDArray[np.bool_]
     f1: NDArray[np.float64]
     scores: tuple[Score, ...]
+    is_asked: NDArray[np.bool_]
+    donors: tuple[tuple[str, ...], ...]
+    chance_yes: NDArray[np.float64]
 
 
 def collect_answers(
@@ -72,8 +85,11 @@ def collect_answers(
         quiet: Handed on to `predict`.
 
     Raises:
-        QuestionError: A file of predictions lacks questions or repeats them.
+        QuestionError: A file of predictions lacks questions, repeats them, answers strange ones, was made from another
+            question set, under another condition, or scored by another version.
     """
+    known = frozenset(question.question_id for question in questions)
+    questions_sha256 = sha256_file(recipe.questions) if recipe.questions.is_file() else None
     rows_of: dict[tuple[str, Condition], dict[str, dict[str, Any]]] = {}
     for model in recipe.models:
         for condition in model.asked_under(recipe.conditions):
@@ -82,7 +98,10 @@ def collect_answers(
                 condition=condition, split=recipe.split, seed=recipe.seed, limit=recipe.limit, sets=recipe.sets,
                 quiet=quiet,
             )  # fmt: skip
-            rows_of[model.name, condition] = _read_rows(written)
+            rows_of[model.name, condition] = read_rows(written, condition, questions_sha256)
+            if strange := sorted(rows_of[model.name, condition].keys() - known):
+                # Answers to questions that are not scored here (several films, unanswerable) are no mistake.
+                check_known(strange, recipe, written)
     asked = _same_questions(rows_of, questions, recipe)
     return asked, {key: score_answers(asked, rows) for key, rows in rows_of.items()}
 
@@ -92,39 +111,102 @@ def prediction_path(folder: Path, model: str, condition: Condition) -> Path:
     return folder / f"{model}.{condition}.parquet"
 
 
-def score_answers(questions: Sequence[Question], rows: Mapping[str, Mapping[str, Any]]) -> Answers:
-    """Predictions (rows by question_id) parsed and scored by the rules of this version, whatever the file says."""
-    asked = [rows[question.question_id] for question in questions]
+def score_answers(
+    questions: Sequence[Question],
+    rows: Mapping[str, Mapping[str, Any]],
+    variants: Mapping[str, Variant] | None = None,
+) -> Answers:
+    """Predictions (rows by question_id) parsed and scored by the rules of this version, whatever the file says.
+
+    Args:
+        questions: In order.
+        rows: As read.
+        variants: What each question became under the condition; one without is not asked. Where a variant's right
+            answer is known, it is what counts.
+    """
+    put = [each if variants is None else _as_put(each, variants.get(each.question_id)) for each in questions]
+    asked = [None if each is None else rows[each.question_id] for each in put]
     scores = tuple(
-        score_prediction(question, row["raw_text"], row["outcome"], row["value"])
-        for question, row in zip(questions, asked, strict=True)
+        NOT_ASKED
+        if each is None or row is None
+        else score_prediction(each, row["raw_text"], row["outcome"], row["value"])
+        for each, row in zip(put, asked, strict=True)
     )
     return Answers(
-        fingerprint=" + ".join(sorted({str(row["model_fingerprint"]) for row in asked})),
+        fingerprint=" + ".join(sorted({str(row["model_fingerprint"]) for row in asked if row is not None})),
         outcomes=tuple(score.outcome for score in scores),
-        texts=tuple(row["raw_text"] or "" for row in asked),
+        texts=tuple("" if row is None else row["raw_text"] or "" for row in asked),
         values=tuple(score.value for score in scores),
         is_correct=np.array([score.is_correct for score in scores], dtype=bool),
         f1=np.array([score.credit for score in scores], dtype=np.float64),
         scores=scores,
+        is_asked=np.array([row is not None for row in asked], dtype=bool),
+        donors=tuple(() if row is None else tuple(row.get("donor_image_ids") or ()) for row in asked),
+        chance_yes=np.array([math.nan if row is None else chance_of_yes(row.get("scores")) for row in asked]),
     )
 
 
-def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
-    """Predictions by question_id."""
+def _as_put(question: Question, variant: Variant | None) -> Question | None:
+    """The question as its variant has it; None without one."""
+    if variant is None:
+        return None
+    changed = (variant.answer_type, variant.allowed_answers, variant.gold or question.answer)
+    if changed == (question.answer_type, question.allowed_answers, question.answer):
+        return question
+    return replace(question, answer_type=changed[0], allowed_answers=changed[1], answer=changed[2])
+
+
+def read_rows(path: Path, condition: Condition, questions_sha256: str | None) -> dict[str, dict[str, Any]]:
+    """Predictions by question_id.
+
+    Raises:
+        QuestionError: No file of predictions; made from another question set (by its manifest), under another
+            condition, scored by another version, or with a question twice.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(path, columns=list(READ_COLUMNS)).to_pylist()
+        table = pq.read_table(path, columns=list(READ_COLUMNS))
+        rows = table.to_pylist()
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise QuestionError("no-predictions", path, "is no file of predictions", "a predictions.parquet") from error
+    stored = (table.schema.metadata or {}).get(b"chartsight.scorer", b"").decode()
+    if stored and stored != scorer_stamp():
+        raise QuestionError(
+            "other-scorer", path, f"holds scores of {stored}", scorer_stamp(), "predict again with this version"
+        )
+    manifest = read_manifest(path)
+    made_from = manifest["config"].get("questions") if manifest is not None else None
+    if made_from is not None and questions_sha256 is not None and made_from != questions_sha256:
+        raise QuestionError(
+            "other-questions", path, f"answers the question set {str(made_from)[:12]}", questions_sha256[:12],
+            "remove the file and compare again",
+        )  # fmt: skip
+    if wrong := sorted({str(row["condition"]) for row in rows} - {condition}):
+        raise QuestionError("other-condition", path, f"was asked under {wrong[0]}", condition)
     by_question = {row["question_id"]: row for row in rows}
     if len(by_question) < len(rows):
         raise QuestionError(
             "repeated-predictions", path, f"{len(rows) - len(by_question)} questions are answered twice", "each once"
         )
     return by_question
+
+
+def check_known(strange: Sequence[str], recipe: CompareRecipe, where: Path) -> None:
+    """Nothing, when every id is some question of the set.
+
+    Raises:
+        QuestionError: Predictions to questions that the set does not hold.
+    """
+    from chartsight.questions.files import read_questions
+
+    everything = {question.question_id for question in read_questions(recipe.questions)}
+    if foreign := [each for each in strange if each not in everything]:
+        raise QuestionError(
+            "foreign-predictions", where, f"{len(foreign)} of its questions are not in {recipe.questions}",
+            "answers to these questions", "remove the file and compare again",
+        )  # fmt: skip
 
 
 def _same_questions(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from chartsight.comparison.analysis import Analysis, analyse
-from chartsight.comparison.predictions import Answers, Predict, collect_answers, prediction_path
+from chartsight.comparison.items import build_items, write_items_csv, write_items_parquet
+from chartsight.comparison.predictions import Predict, collect_answers, prediction_path
 from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe
 from chartsight.comparison.report import Provenance, render_report
 from chartsight.errors import OutputError, QuestionError
-from chartsight.evaluation import Answer, Interval, PairedDifference, in_words, scorer_stamp
+from chartsight.evaluation import Interval, PairedDifference, in_words, scorer_stamp
 from chartsight.runs import Run, make_folder, manifest_path, new_output, read_manifest, sha256_file, write_json
-from chartsight.schema import SCHEMA_VERSION, Condition, Question
+from chartsight.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class ComparisonResult:
     report: Path
     report_json: Path
     items: Path
+    items_parquet: Path
     analysis: Analysis
 
     @property
@@ -42,8 +43,8 @@ def compare(
 
     Args:
         recipe: What to compare.
-        out: A folder: report.html, report.json, items.csv, run.json and predictions/. A comparison that did not finish
-            is taken up again; its predictions stay.
+        out: A folder: report.html, report.json, items.parquet, items.csv, run.json and predictions/. A comparison that
+            did not finish is taken up again; its predictions stay.
         predict: Writes one model's answers; `chartsight.prediction.predict_questions` when None.
         quiet: No progress.
         force: Make the report of a finished comparison again.
@@ -103,7 +104,9 @@ def compare(
         manifest = read_manifest(prediction_path(predictions, model, condition))
         if manifest is not None:
             run.parent_runs.append(manifest["run_id"])
-    result = ComparisonResult(out / "report.html", out / "report.json", out / "items.csv", analysis)
+    result = ComparisonResult(
+        out / "report.html", out / "report.json", out / "items.csv", out / "items.parquet", analysis
+    )
     provenance = Provenance(
         questions=str(recipe.questions),
         questions_sha256=sha256_file(recipe.questions),
@@ -111,13 +114,16 @@ def compare(
         run_id=run.run_id,
         started=run.started,
     )
+    items = build_items(recipe, asked, analysis.prior_answers, answers)
     with new_output(result.items, replace=True) as partial:
-        write_items(partial, asked, answers, analysis.prior_answers)
+        write_items_csv(partial, items)
+    with new_output(result.items_parquet, replace=True) as partial:
+        write_items_parquet(partial, items, {"terms": analysis.terms, "pairing": analysis.pairing})
     write_json(result.report_json, report_json(recipe, analysis, provenance))
     html = render_report(recipe, asked, answers, analysis, provenance)
     with new_output(result.report, replace=True) as partial:
         partial.write_text(html, "utf-8")
-    for path in (result.report, result.report_json, result.items):
+    for path in (result.report, result.report_json, result.items, result.items_parquet):
         run.outputs.append({"path": path.name, "sha256": sha256_file(path)})
     run.write(out)
     return result
@@ -136,31 +142,6 @@ def _open_folder(out: Path, force: bool) -> Path:
         )
     make_folder(predictions)
     return predictions
-
-
-def write_items(
-    path: Path,
-    asked: Sequence[Question],
-    answers: Mapping[tuple[str, Condition], Answers],
-    prior_answers: Sequence[str | None],
-) -> None:
-    """Every question with every model's answer as CSV: filtered by template, kind or type, the items of a number."""
-    header = ["question_id", "subject_id", "image_ids", "split", "template_id", "kind", "answer_type", "question"]
-    header += ["gold", "template_prior"]
-    for model, condition in answers:
-        header += [f"{model}.{condition}.{column}" for column in ("answer", "outcome", "correct")]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for index, question in enumerate(asked):
-            row: list[object] = [
-                question.question_id, question.subject_id, " ".join(question.image_ids), question.split,
-                question.template_id, question.kind, question.answer_type,
-                question.asked, question.answer, prior_answers[index],
-            ]  # fmt: skip
-            for each in answers.values():
-                row += [_plain(each.values[index]), each.outcomes[index], int(each.is_correct[index])]
-            writer.writerow(row)
 
 
 def report_json(recipe: CompareRecipe, analysis: Analysis, provenance: Provenance) -> dict[str, Any]:
@@ -196,14 +177,3 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _plain(value: Answer | None) -> str:
-    """A typed answer as a table cell."""
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return "; ".join(value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
