@@ -14,7 +14,7 @@ import pytest
 
 from chartsight.errors import CheckpointError
 from chartsight.vlm.checkpoint import Vlm
-from chartsight.vlm.prompts import IMAGE_MARKER, TEMPLATES, prompt_template
+from chartsight.vlm.prompts import IMAGE_MARKER, TEMPLATES, Turn, prompt_template
 from chartsight.vlm.tokens import PromptTokenizer
 
 BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "open-data"
@@ -170,6 +170,30 @@ def test_the_starter_reads_its_own_template(starter: Vlm) -> None:
     text = starter.tokenizer.decode([each for each in ids[1:] if each != prompts.image_token_id])
     assert text == "USER: \nis there a ring? ASSISTANT:"
     assert starter.tokenizer.decode(prompts.answer_ids("yes")) == " yes</s>"
+
+
+@pytest.mark.opendata
+@pytest.mark.parametrize("template", ["vicuna_v1", "mistral_instruct"])
+def test_examples_stand_before_a_question_as_earlier_turns_do(
+    golden_llava: Path, sentencepiece: Any, template: str
+) -> None:
+    expected = golden_prompts(golden_llava, template)["two_turn_image_prompt"]
+    prompts = PromptTokenizer(sentencepiece, prompt_template(template), IMAGE, image_tokens=1)
+    turns = [Turn(QUESTION, ANSWER, 1)]
+    assert prompts.prompt_ids("Is the heart enlarged?", 0, turns) == expected["ids_tiny_slow"]
+    assert prompts.template.render("Is the heart enlarged?", 0, turns) == expected["prompt"]
+
+
+def test_every_example_has_its_film_and_its_end(starter: Vlm) -> None:
+    prompts = starter.prompts
+    turns = [Turn("any star?", "no", 1), Turn("any bar?", "yes", 1)]
+    ids = prompts.prompt_ids("any ring?", 1, turns)
+    assert ids.count(prompts.image_token_id) == 3 * starter.card.image_tokens
+    assert ids.count(starter.tokenizer.bos_token_id) == 1 and ids.count(starter.tokenizer.eos_token_id) == 2
+    text = starter.tokenizer.decode([each for each in ids[1:] if each != prompts.image_token_id])
+    assert text == "USER: \nany star? ASSISTANT: no</s>USER: \nany bar? ASSISTANT: yes</s>USER: \nany ring? ASSISTANT:"
+    assert text.replace("USER: ", "USER: <image>") == prompts.template.render("any ring?", 1, turns)
+    assert ids[: len(prompts.turn_ids(turns))] == prompts.turn_ids(turns)
 
 
 def test_no_text_is_unknown_and_none_makes_an_image(starter: Vlm) -> None:

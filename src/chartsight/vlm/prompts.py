@@ -14,16 +14,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from chartsight.errors import CheckpointError
 
 IMAGE_MARKER = "<image>"
+END = "</s>"  # how the end of an earlier answer is written in a rendered prompt; its id is the tokenizer's EOS
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the user's questions. "
 )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question that stands answered in front of the one that is asked.
+
+    Args:
+        question: As it was asked.
+        answer: As a model is taught to write it.
+        n_images: In front of the question.
+    """
+
+    question: str
+    answer: str
+    n_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,14 +64,21 @@ class PromptTemplate:
     after_answer: str = ""
     between_turns: str = ""
 
-    def render(self, question: str, n_images: int) -> str:
-        """The prompt as text, through the last character before the answer."""
-        images = (IMAGE_MARKER + self.after_image) * n_images
-        return f"{self.system}{self.before_image}{images}{question.strip()}{self.after_question}"
+    def render(self, question: str, n_images: int, turns: Sequence[Turn] = ()) -> str:
+        """The prompt as text, through the last character before the answer; answered turns stand in front."""
+        asked = [*((turn.question, turn.n_images) for turn in turns), (question, n_images)]
+        first, *later = asked
+        prompts = [self.system + self._render(*first), *(self.render_next(*each) for each in later)]
+        answers = [f" {turn.answer.strip()}{self.after_answer}{END}" for turn in turns]
+        return "".join(prompt + answer for prompt, answer in zip(prompts, [*answers, ""], strict=True))
 
-    def render_next(self, question: str) -> str:
+    def render_next(self, question: str, n_images: int = 0) -> str:
         """The prompt of a later turn, from EOS of the last answer through the last character before the next."""
-        return f"{self.between_turns}{self.before_image}{question.strip()}{self.after_question}"
+        return self.between_turns + self._render(question, n_images)
+
+    def _render(self, question: str, n_images: int) -> str:
+        images = (IMAGE_MARKER + self.after_image) * n_images
+        return f"{self.before_image}{images}{question.strip()}{self.after_question}"
 
     def digest(self) -> str:
         """Hex digest of everything above: stored with an adapter, compared on load."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chartsight.errors import CheckpointError
-from chartsight.vlm.prompts import IMAGE_MARKER, PromptTemplate
+from chartsight.vlm.prompts import IMAGE_MARKER, PromptTemplate, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,23 +35,31 @@ class PromptTokenizer:
     image_token_id: int
     image_tokens: int
 
-    def prompt_ids(self, question: str, n_images: int) -> list[int]:
-        """Ids from BOS through the last token before the answer, image ids expanded.
+    def prompt_ids(self, question: str, n_images: int, turns: Sequence[Turn] = ()) -> list[int]:
+        """Ids from BOS through the last token before the answer, image ids expanded; answered turns stand in front.
 
         Raises:
-            CheckpointError: The question itself contains the image marker.
+            CheckpointError: A question itself contains the image marker.
         """
-        if IMAGE_MARKER in question:
-            raise CheckpointError("image-marker", "question", f"contains {IMAGE_MARKER}", "text only")
-        pieces = self.template.render(question, n_images).split(IMAGE_MARKER)
-        ids = [self.tokenizer.bos_token_id, *self._text_ids(pieces[0])]
-        for piece in pieces[1:]:
-            ids += [self.image_token_id] * self.image_tokens
-            ids += self._text_ids(piece)
+        if turns:
+            return [*self.turn_ids(turns), *self._next_ids(question, n_images)]
+        pieces = self._pieces(question, self.template.render(question, n_images))
+        return [self.tokenizer.bos_token_id, *self._text_ids(pieces[0]), *self._image_ids(pieces[1:])]
+
+    def turn_ids(self, turns: Sequence[Turn]) -> list[int]:
+        """Ids from BOS through EOS of the last of the answered turns.
+
+        Raises:
+            CheckpointError: A question or an answer contains the image marker; an answer is empty.
+        """
+        ids: list[int] = []
+        for turn in turns:
+            asked = self._next_ids if ids else self.prompt_ids
+            ids += [*asked(turn.question, turn.n_images), *self.answer_ids(turn.answer)]
         return ids
 
-    def answer_ids(self, answer: str) -> list[int]:
-        """Ids of the answer through EOS: exactly the tokens that carry loss.
+    def answer_ids(self, answer: str, *, ended: bool = True) -> list[int]:
+        """Ids of the answer through EOS: exactly the tokens that carry loss; `ended=False` leaves out what ends it.
 
         Raises:
             CheckpointError: The answer contains the image marker, or is empty; an empty set is written out ("none"),
@@ -64,6 +72,8 @@ class PromptTokenizer:
             raise CheckpointError("empty-answer", "answer", "is empty", 'a text such as "none"')
         # SentencePiece puts the space before the first word itself; byte-level tokenizers take it from the text.
         text = answer if self._adds_leading_space() else f" {answer}"
+        if not ended:
+            return self._text_ids(text)
         return [*self._text_ids(text + self.template.after_answer), self.tokenizer.eos_token_id]
 
     def conversation(self, turns: Sequence[tuple[str, str]], n_images: int) -> tuple[list[int], list[int]]:
@@ -84,11 +94,20 @@ class PromptTokenizer:
             labels += [IGNORED] * len(asked) + answered
         return ids, labels
 
-    def _next_ids(self, question: str) -> list[int]:
+    def _next_ids(self, question: str, n_images: int = 0) -> list[int]:
         """Ids of a later turn's prompt: what follows EOS does not begin a line, so it is read behind one."""
+        pieces = self._pieces(question, self.template.render_next(question, n_images))
+        return [*self._text_ids(self.tokenizer.eos_token + pieces[0])[1:], *self._image_ids(pieces[1:])]
+
+    def _image_ids(self, pieces: Sequence[str]) -> list[int]:
+        """Ids of pieces with an image before each."""
+        image = [self.image_token_id] * self.image_tokens
+        return [token for piece in pieces for token in [*image, *self._text_ids(piece)]]
+
+    def _pieces(self, question: str, prompt: str) -> list[str]:
         if IMAGE_MARKER in question:
             raise CheckpointError("image-marker", "question", f"contains {IMAGE_MARKER}", "text only")
-        return self._text_ids(self.tokenizer.eos_token + self.template.render_next(question))[1:]
+        return prompt.split(IMAGE_MARKER)
 
     def decode(self, ids: list[int]) -> str:
         """Text of generated ids, up to the first EOS."""
