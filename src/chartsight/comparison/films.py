@@ -1,7 +1,8 @@
-"""Which films the page shows, by a rule that cannot flatter, and each of them once as a small picture."""
+"""Which films the page shows, by a rule that cannot flatter."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,13 +12,17 @@ from chartsight.comparison.recipe import CompareRecipe, subject_and_reference
 from chartsight.evaluation import patients_of
 from chartsight.schema import Condition, Question
 
-SHOWN_FILMS = 12
+SHOWN_FILMS = 12  # as cards on the page
+GALLERY_ITEMS = 240  # whose films the page holds, the cards among them
 
 
 def pick_films(
-    recipe: CompareRecipe, asked: Sequence[Question], answers: Mapping[tuple[str, Condition], Answers]
+    recipe: CompareRecipe,
+    asked: Sequence[Question],
+    answers: Mapping[tuple[str, Condition], Answers],
+    count: int = SHOWN_FILMS,
 ) -> tuple[int, ...]:
-    """Positions of up to twelve questions, by a rule that cannot flatter.
+    """Positions of up to `count` questions, by a rule that cannot flatter; more begin with the same.
 
     In turn from four groups (only the fine-tuned model right, only the reference right, both right, both wrong), drawn
     by the seed, one a patient while patients last. The reference is the baseline, else another model.
@@ -34,13 +39,14 @@ def pick_films(
     ]
     picked: list[int] = []
     for may_repeat in (False, True):
+        taken = set(picked)
         seen = {patients[index] for index in picked}
-        waiting = [[index for index in stratum if index not in picked] for stratum in strata]
-        while any(waiting) and len(picked) < SHOWN_FILMS:
+        waiting = [deque(index for index in stratum if index not in taken) for stratum in strata]
+        while any(waiting) and len(picked) < count:
             for stratum in waiting:
                 while stratum and not may_repeat and patients[stratum[0]] in seen:
-                    stratum.pop(0)
-                if stratum and len(picked) < SHOWN_FILMS:
+                    stratum.popleft()
+                if stratum and len(picked) < count:
                     seen.add(patients[stratum[0]])
-                    picked.append(stratum.pop(0))
+                    picked.append(stratum.popleft())
     return tuple(picked)

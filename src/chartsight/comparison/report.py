@@ -1,36 +1,31 @@
 """The page: one self-contained HTML file that can be mailed, printed and read on a phone.
 
-Nothing in it is fetched: styles, figures and films stand inside. Numbers are those of `analysis.py`.
+Nothing in it is fetched: styles, figures, films and the program of the gallery stand inside. Numbers are those of
+`analysis.py` and of the audits; most lead to their items (`gallery.py`).
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import jinja2
-import numpy as np
-from numpy.typing import NDArray
 
 from chartsight.comparison import plots
 from chartsight.comparison.analysis import Analysis
-from chartsight.comparison.groups import MIN_GROUP
-from chartsight.comparison.predictions import Answers
+from chartsight.comparison.films import GALLERY_ITEMS, pick_films
+from chartsight.comparison.gallery import Gallery, build_gallery, question_text, shared_answer
+from chartsight.comparison.groups import ANSWER_TYPE_WORDS, MIN_GROUP
+from chartsight.comparison.items import ItemTable, plain, plain_json
 from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe, subject_and_reference
 from chartsight.comparison.verdict import NO_LOSS_POINTS
 from chartsight.comparison.wording import bounds, count, interval_text, is_number, p_value, percent, points
-from chartsight.errors import ChartsightError
-from chartsight.evaluation import answer_from_json
 from chartsight.evaluation.differences import in_words
-from chartsight.evaluation.published import answer_in_words
-from chartsight.imaging.pixels import encode_jpeg
 from chartsight.runs import package_versions
-from chartsight.schema import Condition, Pairing, Question, Terms
+from chartsight.schema import Pairing, Terms
 
-FILM_PIXELS = 300  # longest side of a film on the page
-JPEG_QUALITY = 80
 USE_LINE = "Research use only. Not a medical device. Not for clinical use."
 
 PAIRING_LINES: Mapping[Pairing, str] = {
@@ -47,6 +42,9 @@ TERMS_LINES: Mapping[Terms, str] = {
     "credentialed": "Holds films under a data use agreement: do not share this page.",
     "private": "Holds private films: do not share this page.",
 }
+
+
+SHAREABLE_LINE = "Made to be shared: without films of people, identifiers and free text."
 
 
 @dataclass(frozen=True)
@@ -72,23 +70,30 @@ class ShownAnswer:
 
 @dataclass(frozen=True)
 class Card:
-    """One film with its question, the right answer, and what every model said. `film` is base64 JPEG, or None."""
+    """One film with its question, the right answer, and what every model said.
+
+    `film` is its number on the page, None when it is not there; `at` is how a link names the item.
+    """
 
     question_id: str
+    at: str
     question: str
     gold: str
-    film: str | None
+    film: int | None
     answers: tuple[ShownAnswer, ...]
 
 
 def render_report(
-    recipe: CompareRecipe,
-    asked: Sequence[Question],
-    answers: Mapping[tuple[str, Condition], Answers],
-    analysis: Analysis,
-    provenance: Provenance,
+    recipe: CompareRecipe, items: ItemTable, analysis: Analysis, provenance: Provenance, *, shareable: bool = False
 ) -> str:
     """The whole page as HTML.
+
+    Args:
+        recipe: The comparison.
+        items: All questions with all answers.
+        analysis: The findings.
+        provenance: What they were made from.
+        shareable: Leave films that are not synthetic, identifiers, free text and places on this machine out.
 
     Raises:
         FilmError: The film index of the questions cannot be read. A single film that is gone or broken only leaves
@@ -112,7 +117,11 @@ def render_report(
         p_value=p_value,
         in_words=in_words,
     )
-    template = environment.from_string(Path(__file__).with_name("report.html.j2").read_text("utf-8"))
+    here = Path(__file__).parent
+    picked = pick_films(recipe, items.questions, items.answers, GALLERY_ITEMS)
+    gallery = build_gallery(recipe, items, picked, analysis.terms, shareable=shareable)
+    broad_groups = [*(sections["kind"] if len(sections["kind"]) > 1 else []), *sections["answer type"]]
+    template = environment.from_string((here / "report.html.j2").read_text("utf-8"))
     return template.render(
         recipe=recipe,
         analysis=analysis,
@@ -120,22 +129,26 @@ def render_report(
         role_words=ROLE_WORDS,
         subject=subject,
         reference=reference,
+        is_shareable=shareable,
         use_line=USE_LINE,
         pairing_line=PAIRING_LINES[analysis.pairing],
-        terms_line=TERMS_LINES[analysis.terms],
+        terms_line=SHAREABLE_LINE if shareable else TERMS_LINES[analysis.terms],
+        type_query={answer_type: quote_plus(words) for answer_type, words in ANSWER_TYPE_WORDS.items()},
         other_conditions=[
             condition for condition in recipe.conditions if condition not in ("full", "shuffled", "blank")
         ],
         overview=plots.plot_overview(analysis),
         differences=plots.plot_differences(analysis) if analysis.differences else None,
-        broad_groups=[*(sections["kind"] if len(sections["kind"]) > 1 else []), *sections["answer type"]],
         templates=sections["template"],
-        broad_plot=plots.plot_groups(
-            analysis, [*(sections["kind"] if len(sections["kind"]) > 1 else []), *sections["answer type"]]
-        ),
+        broad_plot=plots.plot_groups(analysis, broad_groups),
         template_plot=plots.plot_groups(analysis, sections["template"]),
         curves=plots.plot_curves(analysis, analysis.curves) if analysis.curves else None,
-        cards=build_cards(recipe, asked, answers, analysis),
+        cards=build_cards(recipe, items, analysis.shown, gallery, shareable=shareable),
+        films=gallery.films,
+        gallery=gallery.payload,
+        gallery_items=len(picked),
+        style=(here / "report.css").read_text("utf-8"),
+        program=(here / "gallery.js").read_text("utf-8"),
         min_group=MIN_GROUP,
         no_loss_points=NO_LOSS_POINTS,
         versions=package_versions(),
@@ -143,56 +156,34 @@ def render_report(
 
 
 def build_cards(
-    recipe: CompareRecipe,
-    asked: Sequence[Question],
-    answers: Mapping[tuple[str, Condition], Answers],
-    analysis: Analysis,
+    recipe: CompareRecipe, items: ItemTable, shown: Sequence[int], gallery: Gallery, *, shareable: bool = False
 ) -> list[Card]:
     """The films that `pick_films` chose, with what each model said."""
-    from chartsight.imaging.film_index import read_film_index
-    from chartsight.questions.files import film_index_of
-
-    if not analysis.shown:
-        return []
-    films = read_film_index(film_index_of(recipe.questions))
     cards = []
-    for index in analysis.shown:
-        question = asked[index]
-        film = films.get(question.image_ids[0])
+    for index in shown:
+        question = items.questions[index]
         said = []
         for model in recipe.models:
-            theirs = answers[model.name, "full"]
+            theirs = items.answers[model.name, "full"]
+            typed = plain(theirs.values[index])
+            text = shared_answer(typed) if shareable else theirs.texts[index].strip() or typed
             said.append(
                 ShownAnswer(
                     title=model.title,
                     role=model.role,
-                    text=theirs.texts[index].strip()
-                    or answer_in_words(theirs.values[index])
-                    or f"({theirs.outcomes[index]})",
+                    text=text or f"({theirs.outcomes[index]})",
                     is_correct=bool(theirs.is_correct[index]),
                 )
             )
+        gold = plain_json(question.answer)
         cards.append(
             Card(
-                question_id=question.question_id,
-                question=question.asked,
-                gold=answer_in_words(answer_from_json(question.answer)),
-                film=None if film is None else _film_jpeg(film.path),
+                question_id="" if shareable else question.question_id,
+                at=str(index + 1) if shareable else question.question_id,
+                question=question_text(question, shareable=shareable),
+                gold=shared_answer(gold) if shareable else gold,
+                film=gallery.film_of[index],
                 answers=tuple(said),
             )
         )
     return cards
-
-
-def encode_film(film: NDArray[np.uint8]) -> str:
-    """A film (uint8 [H, W]) as base64 JPEG, its longest side at most `FILM_PIXELS`."""
-    return base64.b64encode(encode_jpeg(film, FILM_PIXELS, JPEG_QUALITY)).decode("ascii")
-
-
-def _film_jpeg(path: Path) -> str | None:
-    from chartsight.imaging.pixels import read_film
-
-    try:
-        return encode_film(read_film(path))
-    except ChartsightError:
-        return None

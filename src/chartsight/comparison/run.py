@@ -120,7 +120,7 @@ def compare(
     with new_output(result.items_parquet, replace=True) as partial:
         write_items_parquet(partial, items, {"terms": analysis.terms, "pairing": analysis.pairing})
     write_json(result.report_json, report_json(recipe, analysis, provenance))
-    html = render_report(recipe, asked, answers, analysis, provenance)
+    html = render_report(recipe, items, analysis, provenance)
     with new_output(result.report, replace=True) as partial:
         partial.write_text(html, "utf-8")
     for path in (result.report, result.report_json, result.items, result.items_parquet):
