@@ -12,10 +12,10 @@ from chartsight.audit.inputs import (
     Given,
     HeldOut,
     LeakCounts,
-    Memory,
     read_given,
 )
 from chartsight.audit.report import AuditReport, ModelAudit
+from chartsight.audit.run import run_audits
 from chartsight.audit.verdict import ModelVerdict, VerdictKind
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
     "Given",
     "HeldOut",
     "LeakCounts",
-    "Memory",
     "ModelAudit",
     "ModelVerdict",
     "VerdictKind",
     "read_given",
+    "run_audits",
 ]

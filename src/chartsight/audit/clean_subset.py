@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chartsight.audit.columns import Columns, share
+from chartsight.audit.inputs import AuditedModel
 from chartsight.evaluation import Interval
 
 
@@ -14,3 +16,18 @@ class CleanSubset:
     pool: tuple[str, ...]
     kept: Interval
     accuracy: Interval
+
+
+def measure_clean_subset(columns: Columns, model: AuditedModel) -> CleanSubset | None:
+    """A14; None when no model of the pool answered without the film."""
+    wanted = columns.given.pool or tuple(each.name for each in columns.given.models)
+    pool = [each for each in columns.given.models if each.name in wanted]
+    blind = {each.name: answered for each in pool if (answered := columns.under(each, "question_only")) is not None}
+    if not blind:
+        return None
+    clean = columns.everything.copy()
+    for answered in blind.values():
+        clean &= ~answered.is_correct & answered.is_asked
+    return CleanSubset(
+        tuple(blind), columns.bootstrap.proportion(clean), share(columns, columns.full(model).is_correct, clean)
+    )

@@ -63,6 +63,7 @@ class AuditedModel:
         twin: Name of the model that was taught by the same recipe without films; None when there is none.
         validation: For Platt scaling; None leaves the chances as they are.
         train_accuracy: Its accuracy on questions of its own training split; None when it was not asked them.
+        batch_flips: Share of answers that change with the size of the batch; None when it was not tried.
     """
 
     name: str
@@ -71,6 +72,7 @@ class AuditedModel:
     twin: str | None = None
     validation: HeldOut | None = None
     train_accuracy: float | None = None
+    batch_flips: float | None = None
 
     @property
     def is_taught(self) -> bool:
@@ -117,17 +119,6 @@ class LeakCounts:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What the training questions have in common with each question [N].
-
-    Args:
-        similarity: float [N] in 0..1: of the nearest training question's words.
-    """
-
-    similarity: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class AuditInput:
     """Everything that the audits read.
 
@@ -141,7 +132,7 @@ class AuditInput:
         entailments: Of answers to these questions.
         leaks: Between the splits; None when they were not looked for.
         exposure: As declared.
-        memory: None when it was not looked for.
+        similarity: float [N] in 0..1, to the nearest training question; None when it was not looked for.
         pool: Names of models whose answers without a film make the clean subset; all models when empty.
         gold_checked: (wrong, checked) gold answers among those that people looked at; None before a review.
         resamples: Of whole patients behind every interval.
@@ -157,7 +148,7 @@ class AuditInput:
     entailments: tuple[Entailment, ...] = ()
     leaks: LeakCounts | None = None
     exposure: tuple[Exposure, ...] = ()
-    memory: Memory | None = None
+    similarity: NDArray[np.float64] | None = None
     pool: tuple[str, ...] = ()
     gold_checked: tuple[int, int] | None = None
     resamples: int = 10_000

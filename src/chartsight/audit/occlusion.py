@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chartsight.audit.columns import Columns
+from chartsight.audit.inputs import AuditedModel
 from chartsight.evaluation import Interval
+from chartsight.evaluation.intervals import EMPTY
 
 
 @dataclass(frozen=True)
@@ -20,3 +23,20 @@ class Occlusion:
     target: Interval
     elsewhere: Interval
     excess: Interval
+
+
+def measure_occlusion(columns: Columns, model: AuditedModel) -> Occlusion | None:
+    """A7; None when no place was hidden."""
+    full = columns.full(model)
+    target, elsewhere = columns.under(model, "occluded"), columns.under(model, "occluded_elsewhere")
+    if target is None or elsewhere is None:
+        return None
+    member = target.is_asked & elsewhere.is_asked
+    if not member.any():
+        return Occlusion(EMPTY, EMPTY, EMPTY)
+    there, not_there = target.codes != full.codes, elsewhere.codes != full.codes
+    return Occlusion(
+        columns.bootstrap.proportion(there, member),
+        columns.bootstrap.proportion(not_there, member),
+        columns.bootstrap.difference(there, not_there, member),
+    )

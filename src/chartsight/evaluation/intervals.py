@@ -145,7 +145,8 @@ class ClusterBootstrap:
     def proportion(self, is_true: NDArray[np.bool_], is_member: NDArray[np.bool_] | None = None) -> Interval:
         """The share of true entries [N].
 
-        At exactly 0 or 1 no draw can differ from the estimate: there it is Wilson's interval over the patients.
+        At exactly 0 or 1 no draw can differ from the estimate: there it is Wilson's interval over the patients, from
+        two of them on.
         """
         return self._with_wilson_at_the_ends(self.mean(is_true, is_member))
 
@@ -211,6 +212,15 @@ class ClusterBootstrap:
             means: Floats = totals[:, :parts] / totals[:, parts:]
         return means
 
+    def draw_sums(self, columns: ArrayLike) -> Floats:
+        """float [B, S]: the sums of columns [N, S] in every resample, for what several figures are made of."""
+        return self._totals(np.asarray(columns, dtype=np.float64))
+
+    def item_weights(self, start: int, stop: int) -> Floats:
+        """float [stop - start, N]: how often each item is drawn in those resamples, for figures that are no sums."""
+        weights: Floats = self._weights[start:stop, self.cluster_of].astype(np.float64)
+        return weights
+
     def percentile(self, estimate: float, draws: Floats, n: int, clusters: int) -> Interval:
         """The interval of an estimate on n items of so many clusters, from its draws [B]; `nan` draws are left out."""
         if not n:
@@ -223,7 +233,7 @@ class ClusterBootstrap:
         return Interval(estimate, float(low), float(high), n, clusters)
 
     def _with_wilson_at_the_ends(self, interval: Interval) -> Interval:
-        if interval.estimate not in (0.0, 1.0):
+        if interval.estimate not in (0.0, 1.0) or interval.clusters < 2:
             return interval
         low, high = wilson(interval.estimate * interval.clusters, interval.clusters, self.confidence)
         return Interval(interval.estimate, low, high, interval.n, interval.clusters)
