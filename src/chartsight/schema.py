@@ -459,7 +459,7 @@ class FilmFacts:
 
     Args:
         sex: female or male.
-        age_band: At the time of the film, such as `60-69`.
+        age_band: At the time of the film, such as `60 to 79`.
         view: As the film index names it.
         devices: Tubes, lines and devices that the labels see, sorted.
         mention: What the film's labels say of the finding that the question names, literally: present, absent,
@@ -477,6 +477,27 @@ class FilmFacts:
     lesion_px: float | None
     boxes: tuple[Box, ...]
     confounders: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Entailment:
+    """What an answer to one question says of the right answer to another about the same film (for sex: patient).
+
+    Args:
+        rule: Such as `and to each`, `any to each`, `list to verify`, `zone to lung`, `one view a film`.
+        premise: question_id.
+        premise_value: JSON of the answer from which it follows.
+        conclusion: question_id.
+        conclusion_value: JSON of the answer that follows; of a list, the names that must, or must not, be in it.
+        relation: How the conclusion's answer must stand to `conclusion_value`.
+    """
+
+    rule: str
+    premise: str
+    premise_value: str
+    conclusion: str
+    conclusion_value: str
+    relation: Literal["equals", "contains", "lacks"] = "equals"
 
 
 def question_schema() -> pa.Schema:

@@ -57,7 +57,10 @@ class Gold:
 
 @dataclass(frozen=True)
 class Template:
-    """One way to ask about a film; its family is the first word of its id."""
+    """One way to ask about a film; its family is the first word of its id.
+
+    `negated` asks the opposite, so that its right answer is the other of yes and no; None where nobody would ask so.
+    """
 
     id: str
     family: Family
@@ -66,6 +69,7 @@ class Template:
     gold: Gold
     weight: float
     phrasings: tuple[str, ...]
+    negated: str | None = None
 
     @property
     def is_symmetric(self) -> bool:
@@ -109,6 +113,19 @@ class TemplateSet:
         >>> one_image.render_phrasing(verify_attribute, 4, {"attribute": "pneumothorax"})
         'Pneumothorax: yes or no?'
         """
+        return self._render(template.phrasings[number - 1], slots)
+
+    def render_negated(self, template: Template, slots: Mapping[str, str]) -> str:
+        """The opposite question, with a capital first letter.
+
+        Raises:
+            QuestionError: The template has no words for it.
+        """
+        if template.negated is None:
+            raise QuestionError("no-negation", template.id, "has no words for its opposite")
+        return self._render(template.negated, slots)
+
+    def _render(self, phrasing: str, slots: Mapping[str, str]) -> str:
         words: dict[str, str] = {}
         for slot, value in slots.items():
             kind, second = slot_kind(slot), slot[-1] if slot[-1].isdigit() else ""
@@ -118,7 +135,7 @@ class TemplateSet:
                 words[slot] = value
             if kind == "view":
                 words[f"a_{slot}"] = f"{'an' if value[:1] in 'AEIO' else 'a'} {value}"
-        text = template.phrasings[number - 1].format(**words)
+        text = phrasing.format(**words)
         return text[0].upper() + text[1:]
 
     def render_program(self, visual_question: str, study_id: int) -> str:
@@ -183,7 +200,7 @@ def parse_template(declared: Mapping[str, Any], where: str) -> Template:
     """
     name = declared.get("id", "?")
     where = f"{where}, template {name}"
-    required, optional = {"id", "slots", "answer_type", "gold", "phrasings"}, {"weight"}
+    required, optional = {"id", "slots", "answer_type", "gold", "phrasings"}, {"weight", "negated"}
     if wrong := required - set(declared):
         raise QuestionError("bad-template", where, f"no field {min(wrong)}")
     if wrong := set(declared) - required - optional:
@@ -199,13 +216,17 @@ def parse_template(declared: Mapping[str, Any], where: str) -> Template:
     phrasings = tuple(declared["phrasings"])
     if len(set(phrasings)) < FEWEST_PHRASINGS:
         raise QuestionError("bad-template", where, f"{len(set(phrasings))} phrasings", f"at least {FEWEST_PHRASINGS}")
-    for phrasing in phrasings:
+    negated = declared.get("negated")
+    if negated is not None and declared["answer_type"] != "boolean":
+        raise QuestionError("bad-template", where, "negated", "nothing: only a yes/no question has an opposite")
+    for phrasing in (*phrasings, *([] if negated is None else [negated])):
         named = {str(field) for _, field, _, _ in Formatter().parse(phrasing) if field is not None}
         named = {re.sub("^categories", "category", field.removeprefix("a_")) for field in named}
         if named != set(slots):
             raise QuestionError("bad-template", where, f"a phrasing with slots {sorted(named)}", f"{sorted(slots)}")
     gold = parse_gold(declared["gold"], slots, where)
-    return Template(name, family, slots, declared["answer_type"], gold, float(declared.get("weight", 1)), phrasings)
+    weight = float(declared.get("weight", 1))
+    return Template(name, family, slots, declared["answer_type"], gold, weight, phrasings, negated)
 
 
 def parse_gold(declared: Mapping[str, Any], slots: tuple[str, ...], where: str) -> Gold:
