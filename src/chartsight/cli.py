@@ -517,7 +517,13 @@ def predict(
     model: Annotated[str, typer.Argument(help="A shipped model, a model folder, or a training run.")],
     questions: Annotated[Path, typer.Argument(help="A question set.")],
     out: Annotated[Path, typer.Argument(help="predictions.parquet; a killed run goes on.")],
-    condition: Annotated[str, typer.Option(help="full, shuffled, blank or question_only.")] = "full",
+    condition: Annotated[
+        str,
+        typer.Option(
+            help="full; shuffled, swap (another film); blank, noise, question_only; mirrored, occluded, "
+            "occluded_elsewhere; paraphrase, negated, scrambled."
+        ),
+    ] = "full",
     split: Annotated[str, typer.Option(help="train, valid, test or all.")] = "test",
     seed: Seed = 0,
     limit: Annotated[int | None, typer.Option(help="Only so many questions.")] = None,

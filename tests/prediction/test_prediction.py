@@ -308,7 +308,8 @@ def test_mistakes_are_one_line_and_leave_nothing(
         assert not out.exists() and not store_of(out).exists()
         return str(caught.value)
 
-    assert "shuffled" in refused(QuestionError, condition="swap")
+    assert "shuffled" in refused(QuestionError, condition="upside down")
+    assert "no question of the split can be put so" in refused(QuestionError, condition="swap", split="valid")
     assert "split test" in refused(QuestionError, split="test")
     assert "no such file" in refused(QuestionError, questions=tmp_path / "nothing.parquet")
     refused(CheckpointError, model=tmp_path)

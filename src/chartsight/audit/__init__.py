@@ -7,7 +7,6 @@ model or reads a record; `docs/audit.md` says what each audit does and does not 
 from chartsight.audit.inputs import (
     AuditedModel,
     AuditInput,
-    Entailment,
     Exposure,
     Given,
     HeldOut,
@@ -17,6 +16,7 @@ from chartsight.audit.inputs import (
 from chartsight.audit.report import AuditReport, ModelAudit
 from chartsight.audit.run import run_audits
 from chartsight.audit.verdict import ModelVerdict, VerdictKind
+from chartsight.schema import Entailment
 
 __all__ = [
     "AuditInput",

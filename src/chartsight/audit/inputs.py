@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chartsight.errors import QuestionError
 from chartsight.evaluation import Answer, score_prediction
-from chartsight.schema import Condition, FilmFacts, Outcome, Question, Variant
+from chartsight.schema import Condition, Entailment, FilmFacts, Outcome, Question, Variant
 
 Role = Literal["baseline", "medical", "tuned", "twin", "other"]
 # Which blind controls are fair to a role: who never learned from the training questions is not held against those that
@@ -78,27 +78,6 @@ class AuditedModel:
     def is_taught(self) -> bool:
         """Whether it has learned from the training questions."""
         return self.role in TAUGHT_ROLES
-
-
-@dataclass(frozen=True)
-class Entailment:
-    """What a right answer to one question says of another about the same film (or patient, for sex).
-
-    Args:
-        rule: Such as `and → each`, `list ↔ verify`, `zone → lung`, `one view a film`.
-        premise: question_id.
-        premise_value: JSON of the answer from which it follows; `null` for any answer (both must agree).
-        conclusion: question_id.
-        conclusion_value: JSON of the answer that follows; of a list, the names that must (or must not) be in it.
-        relation: How the conclusion's answer must stand to `conclusion_value`.
-    """
-
-    rule: str
-    premise: str
-    premise_value: str
-    conclusion: str
-    conclusion_value: str
-    relation: Literal["equals", "contains", "lacks"] = "equals"
 
 
 @dataclass(frozen=True)

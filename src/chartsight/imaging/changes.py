@@ -7,7 +7,7 @@ Films are changed as the model sees them, on their padded square; boxes stand in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,43 +15,50 @@ from numpy.typing import NDArray
 from chartsight.schema import Box, FilmChange
 
 BLANK_GREY = 118  # about the mean grey of a chest film
+NOISE_GREY = 60  # standard deviation: about that of a chest film's greys
 
 
 def change_film(square: NDArray[np.uint8], change: FilmChange, rows: int, columns: int) -> NDArray[np.uint8]:
-    """A changed copy, uint8 [S, S].
+    """A changed copy, of the same shape.
 
     A mirrored film has everything mirrored: side markers and words that are burnt into it as well. Hidden places have
     the mean grey of the rest of the film, so that nothing about the place is left but where it was.
 
     Args:
-        square: uint8 [S, S], padded as `pixels.pad_to_square` does it.
+        square: uint8 [S, S] or [S, S, C], padded as `pixels.pad_to_square` does it.
         change: What is done.
         rows: Of the stored film.
         columns: Of the stored film.
     """
     if not change.shows_film:
-        return unseen_film(change, len(square))
+        return unseen_film(change, square.shape)
     if change.kind == "mirror":
         return np.ascontiguousarray(square[:, ::-1])
     changed = square.copy()
-    hidden = np.zeros(square.shape, bool)
+    hidden = np.zeros(square.shape[:2], bool)
     for box in change.boxes:
         x1, y1, x2, y2 = on_square(box, rows, columns, len(square))
         hidden[int(np.floor(y1)) : int(np.ceil(y2)), int(np.floor(x1)) : int(np.ceil(x2))] = True
     x1, y1, x2, y2 = on_square((0, 0, columns, rows), rows, columns, len(square))
-    film = np.zeros(square.shape, bool)
+    film = np.zeros(square.shape[:2], bool)
     film[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))] = True
     seen = film & ~hidden
     changed[hidden] = round(float(square[seen].mean())) if seen.any() else BLANK_GREY
     return changed
 
 
-def unseen_film(change: FilmChange, size_px: int) -> NDArray[np.uint8]:
-    """A film that shows nothing of any patient, uint8 [size_px, size_px]: uniform grey, or noise about that grey."""
+def unseen_film(change: FilmChange, shape: Sequence[int]) -> NDArray[np.uint8]:
+    """A film that shows nothing of any patient: uniform grey, or grey noise about it.
+
+    Args:
+        change: `blank` or `noise`.
+        shape: Of the result: [S, S] or [S, S, C].
+    """
     if change.kind == "blank":
-        return np.full((size_px, size_px), BLANK_GREY, dtype=np.uint8)
-    random = np.random.default_rng([change.seed, size_px])
-    return random.normal(BLANK_GREY, 60, (size_px, size_px)).clip(0, 255).astype(np.uint8)
+        return np.full(shape, BLANK_GREY, dtype=np.uint8)
+    noise = np.random.default_rng([change.seed, *shape[:2]]).normal(BLANK_GREY, NOISE_GREY, shape[:2])
+    grey = noise.clip(0, 255).astype(np.uint8)
+    return grey if len(shape) == 2 else np.repeat(grey[..., None], shape[2], axis=2)
 
 
 def on_square(box: Box, rows: int, columns: int, size_px: int) -> Box:

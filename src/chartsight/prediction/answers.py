@@ -7,57 +7,53 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chartsight.answers import AnswerStore
-from chartsight.imaging.film_cache import build_film_cache, default_cache_folder
+from chartsight.imaging.changes import change_film, unseen_film
+from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import FilmIndex
-from chartsight.prediction.conditions import BLANK, Asked
+from chartsight.prediction.conditions import Asked
 from chartsight.progress import track
-from chartsight.runs import Run
+from chartsight.schema import FilmChange
 
 if TYPE_CHECKING:
     from chartsight.vlm.checkpoint import Vlm
 
-BLANK_GREY = 118  # about the mean grey of a chest film
 QUESTIONS_A_BATCH = 512  # answers are synced to disk after so many
 
+Shown = tuple[tuple[str, ...], FilmChange | None]  # films, and what is done to them
+Group = tuple[Shown, list[tuple[str, str]]]  # and what is asked of them, with the keys of the answers
 
-def answer_asked(
-    vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerStore, run: Run, *, quiet: bool
-) -> None:
-    """Every answer that the store lacks, put into it."""
+
+def answer_asked(vlm: Vlm, asked: Sequence[Asked], index: FilmIndex, store: AnswerStore, *, quiet: bool) -> None:
+    """Every answer that the store lacks, put into it; of a film that cannot be read, why."""
     from chartsight.vlm.answering import FilmQuestions, answer_films
 
-    put = {key: (ask.films, text) for ask in asked for text, key in ask.put}
-    todo = {key: films_text for key, films_text in put.items() if key not in store}
-    shown = sorted({film for shown_films, _ in todo.values() for film in shown_films if film != BLANK})
+    put = {key: (ask.shown, text) for ask in asked for text, key in ask.put}
+    todo = {key: shown_text for key, shown_text in put.items() if key not in store}
+    names = sorted({name for (films, change), _ in todo.values() for name in films if _shows_film(change)})
     preprocessing = vlm.card.preprocessing
     films = build_film_cache(
-        index.films(shown),
+        index.films(names),
         preprocessing.size_px,
         default_cache_folder(),
         fill=preprocessing.fill,
         resampling=preprocessing.resampling,
         quiet=quiet,
     )
-    blank = np.full((preprocessing.size_px,) * 2, BLANK_GREY, dtype=np.uint8)
     failed: Mapping[str, str] = films.failed
-    by_film: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-    for key, (shown_films, text) in todo.items():
-        if bad := [film for film in shown_films if film in failed]:
-            run.drop("unreadable film", bad[0], row=failed[bad[0]])
+    by_film: dict[Shown, list[tuple[str, str]]] = {}
+    for key, (shown, text) in todo.items():
+        if bad := [name for name in shown[0] if name in failed]:
             store.append([(key, {"error": failed[bad[0]]})])
         else:
-            by_film.setdefault(shown_films, []).append((text, key))
-    batches = list(_batches(sorted(by_film.items())))
+            by_film.setdefault(shown, []).append((text, key))
+    batches = list(_batches(sorted(by_film.items(), key=lambda each: (each[0][0], repr(each[0][1])))))
     for batch in track(batches, f"answering ({len(todo):,} questions)", quiet=quiet):
         started = time.perf_counter()
         items = [
-            FilmQuestions(
-                (blank if shown_films[0] == BLANK else films[shown_films[0]]) if shown_films else None,
-                tuple(text for text, _ in group),
-            )
-            for shown_films, group in batch
+            FilmQuestions(_pixels(shown, films, index, vlm), tuple(text for text, _ in group)) for shown, group in batch
         ]
         answers = [answer for each in answer_films(vlm, items) for answer in each]
         keys = [key for _, group in batch for _, key in group]
@@ -76,18 +72,36 @@ def answer_asked(
         )
 
 
-def _batches(
-    groups: Sequence[tuple[tuple[str, ...], list[tuple[str, str]]]],
-) -> Iterator[list[tuple[tuple[str, ...], list[tuple[str, str]]]]]:
-    batch: list[tuple[tuple[str, ...], list[tuple[str, str]]]] = []
+def _shows_film(change: FilmChange | None) -> bool:
+    return change is None or change.shows_film
+
+
+def _pixels(shown: Shown, films: FilmCache, index: FilmIndex, vlm: Vlm) -> NDArray[np.uint8] | None:
+    """What the model sees, uint8 [S, S] or [S, S, C]; None without a film."""
+    names, change = shown
+    if not names:
+        return None
+    if change is None:
+        return films[names[0]]
+    if not change.shows_film:
+        preprocessing = vlm.card.preprocessing
+        colours = (len(preprocessing.fill),) if isinstance(preprocessing.fill, tuple) else ()
+        return unseen_film(change, (preprocessing.size_px, preprocessing.size_px, *colours))
+    film = index[names[0]]
+    return change_film(films[names[0]], change, film.rows, film.columns)
+
+
+def _batches(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Groups together up to `QUESTIONS_A_BATCH` questions, those without a film apart from the others."""
+    batch: list[Group] = []
     size = 0
-    for films, asks in groups:
+    for shown, asks in groups:
         for start in range(0, len(asks), QUESTIONS_A_BATCH):
             part = asks[start : start + QUESTIONS_A_BATCH]
-            if batch and size + len(part) > QUESTIONS_A_BATCH:
+            if batch and (size + len(part) > QUESTIONS_A_BATCH or bool(batch[-1][0][0]) != bool(shown[0])):
                 yield batch
                 batch, size = [], 0
-            batch.append((films, part))
+            batch.append((shown, part))
             size += len(part)
     if batch:
         yield batch

@@ -1,30 +1,35 @@
-"""How each question is put under a condition: which films are shown, what is asked, and by which key it is stored.
+"""How each question is put under a condition: what is shown, what is asked, and by which key the answer is stored.
 
-`full` shows the film, `shuffled` another patient's film of the same view, `blank` a uniform grey film, `question_only`
-none at all. A text-only model is asked without the film whatever the condition.
+What becomes of a question (its donor, the change of its film, its other words) is decided in `questions.variants`; here
+it meets a model. A text-only model is asked without the film whatever the condition.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
-
-import numpy as np
 
 from chartsight.answers import answer_key
 from chartsight.errors import FilmError, QuestionError
 from chartsight.imaging.film_index import FilmIndex
 from chartsight.questions.list_items import list_items
-from chartsight.schema import Condition, Question
+from chartsight.questions.variants import KnownFilms, build_variants, donor_films
+from chartsight.schema import CONDITIONS, Condition, FilmChange, Question, Variant
 
 if TYPE_CHECKING:
     from chartsight.vlm.checkpoint import Vlm
 
-OFFERED: tuple[Condition, ...] = ("full", "shuffled", "blank", "question_only")
-BLANK = "blank"  # the donor of a blank film
+__all__ = [
+    "BLANK", "DECODING", "OFFERED", "SETS", "Asked", "Sets", "donor_films", "put_questions", "put_variants",
+    "select_questions",
+]  # fmt: skip
+
+OFFERED: tuple[Condition, ...] = CONDITIONS
+FROM_LABELS: tuple[Condition, ...] = ("swap", "mirrored", "occluded", "occluded_elsewhere")
+BLANK = "blank"  # what stands for the film, and for its donor, where a uniform grey one is shown
 Sets = Literal["generate", "itemwise"]
 SETS: tuple[Sets, ...] = get_args(Sets)
 DECODING = "greedy/48"
@@ -35,11 +40,12 @@ class Asked:
     """A question as it is put under a condition.
 
     Args:
-        question: As stored.
+        question: With the words, the answer type and the allowed answers that it has there.
         films: What the model is shown; empty when it is asked without a film.
         donors: Films that stand in for the question's own; empty under `full`.
         key: Of the answer.
         parts: Prompt and key of each yes/no question that decides a list; empty when the model writes it.
+        change: What is done to the films before they are shown; None when they are shown as they are, or not at all.
     """
 
     question: Question
@@ -47,11 +53,17 @@ class Asked:
     donors: tuple[str, ...]
     key: str
     parts: tuple[tuple[str, str], ...] = ()
+    change: FilmChange | None = None
 
     @property
     def put(self) -> tuple[tuple[str, str], ...]:
         """What the model is really asked, and the key of each answer."""
         return self.parts or ((self.question.asked, self.key),)
+
+    @property
+    def shown(self) -> tuple[tuple[str, ...], FilmChange | None]:
+        """What is read once for all that is asked of it."""
+        return self.films, self.change
 
 
 def select_questions(questions: Sequence[Question], split: str, limit: int | None, where: Path) -> list[Question]:
@@ -75,71 +87,91 @@ def select_questions(questions: Sequence[Question], split: str, limit: int | Non
 def put_questions(
     questions: Sequence[Question],
     condition: Condition,
-    index: FilmIndex,
+    films: FilmIndex | KnownFilms,
     vlm: Vlm,
     seed: int,
     sets: Sets = "generate",
 ) -> Iterator[Asked]:
-    """Every question with the films it is shown and the key of its answer.
+    """Every question that has a variant under the condition, with what it is shown and the key of its answer.
 
     Raises:
         QuestionError: A question about several films; under `shuffled`, films of one patient only.
         FilmError: A question about a film that the index lacks.
     """
-    image_ids = {image_id for each in questions for image_id in each.image_ids}
-    if unknown := sorted(image_ids - index.keys()):
-        raise FilmError("unknown-film", index.source, f"lacks {len(unknown)} of the films asked about: {unknown[0]}")
-    donors = donor_films(image_ids, index, seed) if condition == "shuffled" else {}
-    sees = vlm.card.reads_film and condition != "question_only"
-    preprocessing = vlm.card.preprocessing.digest()
-    for question in questions:
-        if len(question.image_ids) > 1:
-            raise QuestionError(
-                "many-films", question.question_id, f"{len(question.image_ids)} films", "questions about one film"
-            )
-        shown = question.image_ids
-        if condition == "shuffled":
-            shown = tuple(donors[image_id] for image_id in shown)
-        elif condition == "blank":
-            shown = (BLANK,) * len(shown)
-        digests = [BLANK if film == BLANK else index[film].digest for film in shown] if sees else []
-
-        def key_of(text: str, digests: Sequence[str] = digests, films: int = len(shown) if sees else 0) -> str:
-            return answer_key(
-                image_digests=digests, preprocessing_digest=preprocessing,
-                prompt=vlm.prompts.template.render(text, films), model_fingerprint=vlm.fingerprint, decoding=DECODING,
-                dtype=str(vlm.model.dtype), back_end="transformers",
-            )  # fmt: skip
-
-        items = list_items(question) if sets == "itemwise" else ()
-        parts = tuple((ask, key_of(ask)) for ask in sorted({ask for item in items for ask in item.asks}))
-        key = hashlib.sha256("".join(each for _, each in parts).encode()).hexdigest() if parts else None
-        yield Asked(
-            question,
-            shown if sees else (),
-            shown if shown != question.image_ids else (),
-            key or key_of(question.asked),
-            parts,
-        )
+    known = films if isinstance(films, KnownFilms) else KnownFilms(films)
+    check_films(questions, known.index)
+    variants = build_variants(questions, [condition], known, seed)[condition]
+    yield from put_variants(questions, variants, known.index, vlm, sets)
 
 
-def donor_films(image_ids: set[str], index: FilmIndex, seed: int) -> dict[str, str]:
-    """For each film another patient's film of the same view (of any view when there is none), drawn with a seed.
+def check_films(questions: Sequence[Question], index: FilmIndex) -> None:
+    """Nothing, when the index has every film that is asked about.
 
     Raises:
-        QuestionError: All films are of one patient.
+        FilmError: It lacks some.
     """
-    ordered = sorted(image_ids)
-    by_view: dict[str | None, list[str]] = {}
-    for image_id in ordered:
-        by_view.setdefault(index[image_id].view_position, []).append(image_id)
-    donors = {}
-    for position, image_id in enumerate(ordered):
-        film = index[image_id]
-        same_view = by_view[film.view_position]
-        options = [each for each in same_view if index[each].subject_id != film.subject_id]
-        options = options or [each for each in ordered if index[each].subject_id != film.subject_id]
-        if not options:
-            raise QuestionError("one-patient", "condition shuffled", "all films are of one patient", "two patients")
-        donors[image_id] = options[int(np.random.default_rng([seed, position]).integers(len(options)))]
-    return donors
+    if unknown := sorted({image_id for each in questions for image_id in each.image_ids} - index.keys()):
+        raise FilmError("unknown-film", index.source, f"lacks {len(unknown)} of the films asked about: {unknown[0]}")
+
+
+def put_variants(
+    questions: Sequence[Question],
+    variants: Mapping[str, Variant],
+    index: FilmIndex,
+    vlm: Vlm,
+    sets: Sets = "generate",
+) -> Iterator[Asked]:
+    """The questions that have a variant, in their order, as the model is asked.
+
+    Args:
+        questions: About one film each.
+        variants: question_id → variant, under one condition.
+        index: Of all films that are shown.
+        vlm: Who is asked.
+        sets: How lists are asked.
+    """
+    preprocessing = vlm.card.preprocessing.digest()
+    for question in questions:
+        variant = variants.get(question.question_id)
+        if variant is None:
+            continue
+        put = replace(
+            question, visual_question=variant.asked, answer_type=variant.answer_type,
+            allowed_answers=variant.allowed_answers,
+        )  # fmt: skip
+        sees = vlm.card.reads_film
+        change = variant.change if sees else None
+        stand_ins = _names(variant)
+        films = stand_ins if sees else ()
+        digests = [_digest(name, change, index) for name in films]
+
+        def key_of(text: str, digests: Sequence[str] = digests) -> str:
+            return answer_key(
+                image_digests=digests, preprocessing_digest=preprocessing,
+                prompt=vlm.prompts.template.render(text, len(digests)), model_fingerprint=vlm.fingerprint,
+                decoding=DECODING, dtype=str(vlm.model.dtype), back_end="transformers",
+            )  # fmt: skip
+
+        items = list_items(put) if sets == "itemwise" else ()
+        parts = tuple((ask, key_of(ask)) for ask in sorted({ask for item in items for ask in item.asks}))
+        key = hashlib.sha256("".join(each for _, each in parts).encode()).hexdigest() if parts else None
+        donors = stand_ins if stand_ins != question.image_ids else ()
+        yield Asked(put, films, donors, key or key_of(put.asked), parts, change)
+
+
+def _names(variant: Variant) -> tuple[str, ...]:
+    """The films that are shown, by their ids; what shows nothing of any film has a name of its own."""
+    if variant.change is None or variant.change.shows_film:
+        return variant.image_ids
+    name = BLANK if variant.change.kind == "blank" else f"{variant.change.kind}-{variant.change.seed}"
+    return (name,) * len(variant.image_ids)
+
+
+def _digest(name: str, change: FilmChange | None, index: FilmIndex) -> str:
+    """What stands in the answer's key for a film as it is shown."""
+    if change is None:
+        return index[name].digest
+    if not change.shows_film:
+        return name
+    places = ";".join(",".join(f"{side:g}" for side in box) for box in change.boxes)
+    return f"{index[name].digest}:{change.kind}:{places}"
