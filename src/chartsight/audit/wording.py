@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chartsight.audit.columns import Columns, share
-from chartsight.audit.inputs import AuditedModel, Entailment
+from chartsight.audit.inputs import AuditedModel
 from chartsight.evaluation import Answer, Interval, PairedDifference, answer_from_json, paired_difference
 from chartsight.evaluation.differences import NO_DIFFERENCE
 from chartsight.evaluation.intervals import EMPTY
+from chartsight.schema import Entailment
 
 
 @dataclass(frozen=True)
