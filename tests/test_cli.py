@@ -57,6 +57,8 @@ COMMAND_LINE = {
     "--title --shareable --force --json",
     "review import": "REVIEW OUT RATINGS --shareable --force --json",
     "review agree": "RATINGS OUT --bootstrap --seed --force --json",
+    "convert": "SOURCE OUT --base --tower --tower-from --template --name --terms --delta --lora --check "
+    "--force --quiet -q --json",
     "models list": "--json",
 }
 

@@ -729,6 +729,52 @@ def review_agree(
     show(as_json, result, f"{findings_text(findings)}\n{out}: {counts(run.kept)}")
 
 
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A checkpoint in LLaVA's original layout; or the other way, a model.")],
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    base: Annotated[
+        Path | None,
+        typer.Option(help="What an adapter stands on; or the converted model that a trained one began from."),
+    ] = None,
+    tower: Annotated[
+        str | None, typer.Option(help="The folder of the vision tower; on the way back, what it shall be called.")
+    ] = None,
+    tower_from: Annotated[
+        Literal["external", "checkpoint"] | None,
+        typer.Option(help="Which tower, when there are two.  [default: the one that the original's code takes]"),
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="vicuna_v1, mistral_instruct, llava_med_vicuna_v1.  [default: the family's]")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="On reports.  [default: the folder's]")] = None,
+    terms: Annotated[str, typer.Option(help="Of what the model learned from.")] = "private",
+    delta: Annotated[
+        bool, typer.Option("--delta", help="SOURCE is a delta: add it to --base, in the same layout.")
+    ] = False,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="On the way back: an adapter stays one, in the original's LoRA folder.")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Compare the logits of both; loads the model whole.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Convert LLaVA-1.5 and LLaVA-Med (whole or LoRA) to Hugging Face's layout, or a model back, exactly."""
+    from chartsight.vlm.command import run_convert
+
+    run = run_convert(
+        source, out, base=base, tower=tower, tower_from=tower_from, template=template, name=name,
+        terms=one_of_terms(terms), delta=delta, lora=lora, check=check, force=force, quiet=quiet,
+    )  # fmt: skip
+    said = {key: value for each in run.outputs for key, value in each.items()}
+    lines = [f"{out}: {counts(run.kept)}", *said.get("notes", ())]
+    if "check" in said:
+        found = said["check"]
+        lines.append(f"logits differ by {found['largest_difference']:.2g} at most (limit {found['limit']:.2g})")
+    show(as_json, {"model": str(out), "kept": run.kept, **said}, "\n".join(lines))
+
+
 @models_app.command("list")
 def models_list(as_json: Json = False) -> None:
     """The models that come with the package, and what each is."""

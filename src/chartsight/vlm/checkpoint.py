@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
 CARD = "chartsight.json"
+CONVERSION = "conversion.json"  # where the weights came from; moves no answer
 ADAPTER = "adapter_model.safetensors"
 OPTIONAL_KEYS = frozenset({"tower", "tower_sha256"})  # younger than the first cards, which stay as they are
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -153,7 +154,7 @@ def fingerprint(folder: Path) -> str:
     """Digest of everything in the folder that can move an answer: weights, configuration, tokenizer, card."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*")):
-        if path.suffix in {".safetensors", ".json", ".model"} and path.name not in {"run.json", CARD}:
+        if path.suffix in {".safetensors", ".json", ".model"} and path.name not in {"run.json", CARD, CONVERSION}:
             digest.update(f"{path.name}:{sha256_file(path)}\n".encode())
     card = read_card(folder)
     # The base is identified by its fingerprint; where it lies does not matter. Name and description move nothing.
@@ -192,7 +193,7 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
     card = read_card(folder)
     own = fingerprint(folder)
     if card.base is not None:
-        base = load_vlm(_base_folder(folder, card), device)
+        base = load_vlm(base_folder(folder, card), device)
         if base.fingerprint != card.base_fingerprint:
             raise CheckpointError(
                 "other-base", folder, f"its base {card.base} has fingerprint {base.fingerprint}",
@@ -219,7 +220,8 @@ def _unreadable(folder: Path, parts: str, error: Exception) -> CheckpointError:
     return CheckpointError("bad-weights", folder, f"{parts} cannot be read ({reason})", "a whole model folder")
 
 
-def _base_folder(folder: Path, card: ModelCard) -> str | Path:
+def base_folder(folder: Path, card: ModelCard) -> str | Path:
+    """Where the base of an adapter is: beside it, or as its card says."""
     beside = folder / str(card.base)  # a relative base is relative to the adapter
     return beside if (beside / CARD).is_file() else str(card.base)
 
