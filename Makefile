@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all check bench ehrsql sql-engines ehrxqa-parity starters reference clean
+.PHONY: demo test test-all check bench ehrsql sql-engines ehrxqa-parity parity starters reference clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
@@ -54,6 +54,11 @@ sql-engines: $(STAMP)
 ehrxqa-parity: $(STAMP)
 	@test -n "$(BUILDER)" -a -n "$(BUILDER_PYTHON)" || { echo "say BUILDER=DIR (a clone of github.com/baeseongsu/ehrxqa) and BUILDER_PYTHON=FILE" >&2; exit 2; }
 	@PYTHONPATH=. $(BIN)/python benchmarks/ehrxqa_parity.py $(BUILDER) --python $(BUILDER_PYTHON) $(PARITY_FLAGS)
+
+## LLaVA's golden cases: logits, tokens and losses there, tensors back; ids, labels and pixels (GOLDEN=DIR, of llava/)
+parity: $(STAMP)
+	@PYTHONPATH=. $(BIN)/python benchmarks/llava_parity.py $(if $(GOLDEN),--golden $(GOLDEN))
+	@$(if $(GOLDEN),CHARTSIGHT_GOLDEN=$(GOLDEN)) $(BIN)/python -m pytest -q tests/vlm/test_tokens.py tests/vlm/test_preprocessing.py
 
 ## make the shipped starters again, from nothing (about two hours)
 starters: $(STAMP)

@@ -153,8 +153,8 @@ def write_checkpoint(
     write_tensors(folder, {name: each.to(dtype) for name, each in tensors.items()}, shards, suffix)
     name = "Llama" if family == "llama" else "Mistral"
     said = {
-        "architectures": [f"Llava{name}ForCausalLM"], "model_type": f"llava_{family}", **TEXT_SETTINGS, "vocab_size": rows,
-        **LLAVA_SETTINGS, **own, **settings,
+        "architectures": [f"Llava{name}ForCausalLM"], "model_type": f"llava_{family}", **TEXT_SETTINGS,
+        "vocab_size": rows, **LLAVA_SETTINGS, **own, **settings,
     }  # fmt: skip
     write_json(folder / "config.json", {key: value for key, value in said.items() if value != "absent"})
     write_json(folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": 2})
@@ -200,7 +200,9 @@ def write_lora(folder: Path, base: Path, seed: int = 30, rank: int = 4, **settin
     beside = {f"base_model.model.{name}": each for name, each in drawn(PROJECTOR, seed + 1).items()}
     torch.save(beside, folder / "non_lora_trainables.bin")
     said = {"peft_type": "LORA", "r": rank, "lora_alpha": 6, "bias": "none", "lora_dropout": 0.05}
-    write_json(folder / "adapter_config.json", {**said, "base_model_name_or_path": f"somewhere/{base.name}", **settings})
+    write_json(
+        folder / "adapter_config.json", {**said, "base_model_name_or_path": f"somewhere/{base.name}", **settings}
+    )
     write_json(
         folder / "config.json",
         {"architectures": ["LlavaLlamaForCausalLM"], "model_type": "llava_llama", **TEXT_SETTINGS, **LLAVA_SETTINGS},

@@ -129,6 +129,8 @@ def convert(source: Path, out: Path, config: ConversionConfig, *, force: bool = 
     inputs = [each for each in (source, config.base, config.tower) if each is not None]
     check_apart(out, *inputs)
     run = Run("convert", {**vars(config), "source": source}, terms=config.terms, pairing=config.pairing)
+    if config.base is not None and (config.base / CARD).is_file() and layout_of(source) == "original-lora":
+        return _convert_adapter(source, config.base, out, config, run, force=force)
     read = read_source(source, config)
     for path in sorted({tensor.file for tensor in (*read.weights.values(), *read.tower.weights.values())}):
         run.read(path)
@@ -137,10 +139,7 @@ def convert(source: Path, out: Path, config: ConversionConfig, *, force: bool = 
             run.read(path)
     with new_output(out, replace=force) as partial:
         partial.mkdir()
-        if read.lora is not None and config.base is not None and (config.base / CARD).is_file():
-            write_converted_adapter(read.lora, config.base, partial, out, config)
-        else:
-            write_converted(read, partial, config, run, quiet=quiet)
+        write_converted(read, partial, config, run, quiet=quiet)
         if config.check:
             told = read_settings(partial / CONVERSION)
             told["check"] = check_logits(reading_of(read), load_vlm(partial), source)
@@ -148,6 +147,46 @@ def convert(source: Path, out: Path, config: ConversionConfig, *, force: bool = 
             run.outputs.append({"check": told["check"]})
         run.outputs.append({"notes": read.notes})
         run.kept = {"tensors": len(read.weights) + len(read.tower.weights)}
+        run.write(partial)
+    return run
+
+
+def _convert_adapter(source: Path, base: Path, out: Path, config: ConversionConfig, run: Run, *, force: bool) -> Run:
+    """An adapter that stands on a converted base, which stays where it is."""
+    settings = read_settings(source / CONFIG)
+    check_settings(source / CONFIG, settings)
+    own, mark = read_card(base), fingerprint(base)
+    if config.template not in {None, own.template}:
+        raise CheckpointError("other-template", base, f"is asked as {own.template}", str(config.template))
+    lora, stored = read_lora(source, base, {own.name}), language_weights(base)
+    merged(stored, lora)  # does it fit
+    for path in lora.files:
+        run.read(path)
+    card = replace(
+        own, name=config.name or source.resolve().name, description="LLaVA-1.5 LoRA, converted.",
+        base=os.path.relpath(base.resolve(), out.resolve()), base_fingerprint=mark,
+        terms=strictest_terms([own.terms, config.terms]), pairing=strictest_pairing([own.pairing, config.pairing]),
+    )  # fmt: skip
+    with new_output(out, replace=force) as partial:
+        partial.mkdir()
+        write_peft(partial, lora, f"chartsight:{mark}")
+        write_json(partial / CARD, card.as_dict())
+        (partial / ORIGINAL).mkdir()
+        shutil.copyfile(source / CONFIG, partial / ORIGINAL / CONFIG)
+        told: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION, "from": "original-lora", "to": "adapter",
+            "inputs": [{"file": path.name, "sha256": sha256_file(path)} for path in lora.files],
+            "outputs": {path.name: sha256_file(path) for path in sorted(partial.glob("*.safetensors"))},
+            "base": lora.base, "base_fingerprint": mark, "notes": [],
+        }  # fmt: skip
+        if config.check:
+            vlm = load_vlm(partial)
+            vision, rows = vlm.model.config.vision_config.to_dict(), vlm.model.config.text_config.vocab_size
+            reading = OriginalReading(settings, stored, {**stored, **lora.beside}, vision, rows, lora)
+            told["check"] = check_logits(reading, vlm, source)
+            run.outputs.append({"check": told["check"]})
+        write_json(partial / CONVERSION, told)
+        run.kept = {"tensors": 2 * len(lora.pairs) + len(lora.beside)}
         run.write(partial)
     return run
 
@@ -188,8 +227,6 @@ def read_source(folder: Path, config: ConversionConfig) -> Source:
         lora = read_lora(folder, config.base)
         stored = language_weights(config.base)
         tokens = folder if any((folder / name).is_file() for name in FILES[:2]) else config.base
-        if (tokens / ORIGINAL).is_dir():
-            tokens = tokens / ORIGINAL
     else:
         if config.base is not None:
             raise CheckpointError("bad-base", folder, "is a whole model", "no --base")
@@ -306,31 +343,6 @@ def write_converted(read: Source, partial: Path, config: ConversionConfig, run: 
             "pad_token_id": tokenizer.pad_token_id,
             "template": card.template,
             "notes": read.notes,
-        },
-    )  # fmt: skip
-
-
-def write_converted_adapter(lora: OriginalLora, base: Path, partial: Path, out: Path, config: ConversionConfig) -> None:
-    """The files of an adapter that stands on a converted base, in `partial`; the base stays where it is."""
-    own, mark = read_card(base), fingerprint(base)
-    write_peft(partial, lora, f"chartsight:{mark}")
-    card = replace(
-        own, name=config.name or lora.folder.resolve().name, description="LLaVA-1.5 LoRA, converted.",
-        base=os.path.relpath(base.resolve(), out.resolve()), base_fingerprint=mark,
-        terms=strictest_terms([own.terms, config.terms]), pairing=strictest_pairing([own.pairing, config.pairing]),
-    )  # fmt: skip
-    if config.template is not None and config.template != own.template:
-        raise CheckpointError("other-template", base, f"is asked as {own.template}", config.template)
-    write_json(partial / CARD, card.as_dict())
-    (partial / ORIGINAL).mkdir()
-    shutil.copyfile(lora.folder / CONFIG, partial / ORIGINAL / CONFIG)
-    write_json(
-        partial / CONVERSION,
-        {
-            "schema_version": SCHEMA_VERSION, "from": "original-lora", "to": "adapter",
-            "inputs": [{"file": path.name, "sha256": sha256_file(path)} for path in lora.files],
-            "outputs": {path.name: sha256_file(path) for path in sorted(partial.glob("*.safetensors"))},
-            "base": lora.base, "base_fingerprint": mark, "notes": [],
         },
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ adapter_config.json, config.json
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,8 +67,8 @@ class OriginalLora:
         return tuple(sorted({tensor.file for tensor in tensors}))
 
 
-def read_lora(folder: Path, base: Path) -> OriginalLora:
-    """The adapter in `folder`, which must stand on `base`.
+def read_lora(folder: Path, base: Path, known_as: Collection[str] = ()) -> OriginalLora:
+    """The adapter in `folder`, which must stand on `base` (by its name, or as it is `known_as`).
 
     Raises:
         CheckpointError: It is none that can be merged exactly, or names another base.
@@ -83,7 +83,7 @@ def read_lora(folder: Path, base: Path) -> OriginalLora:
         named = str(settings["base_model_name_or_path"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError("missing-setting", where, f"lacks or misstates {error}", "PEFT's settings") from None
-    if Path(named).name != base.resolve().name and named not in {str(base), ""}:
+    if Path(named).name not in {base.resolve().name, base.name, *known_as}:
         raise CheckpointError(
             "other-base", where, f"is an adapter of {named}", f"that base, not {base}",
             "if they are the same weights, say so in base_model_name_or_path",
