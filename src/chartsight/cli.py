@@ -528,20 +528,39 @@ def predict(
     seed: Seed = 0,
     limit: Annotated[int | None, typer.Option(help="Only so many questions.")] = None,
     sets: Annotated[
-        str, typer.Option(help="Lists: generate writes them, itemwise asks yes or no a name.")
+        str, typer.Option(help="Lists: generate writes them, constrained too, itemwise asks yes or no a name.")
     ] = "generate",
+    scoring: Annotated[str, typer.Option(help="free, or allowed: the likeliest of the allowed answers.")] = "free",
+    shots: Annotated[int, typer.Option(help="So many examples of the train split before every question.")] = 0,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the GPU when there is one.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: the workers of a cluster (RAY_ADDRESS).")] = "local",
+    workers: Annotated[int, typer.Option(help="Of Ray.")] = 2,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Ask a server that speaks OpenAI's chat completions: http://127.0.0.1:8000/v1.")
+    ] = None,
+    served: Annotated[str | None, typer.Option(help="The model's name at the endpoint.")] = None,
+    concurrency: Annotated[int, typer.Option(help="Requests at once to the endpoint.")] = 8,
+    timeout: Annotated[float, typer.Option(help="Seconds for one request to the endpoint.")] = 120.0,
+    attest: Annotated[
+        bool, typer.Option("--attest", help="The terms of these data allow to send them to the endpoint.")
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Let a model answer a question set under a condition."""
     from chartsight.prediction import predict_questions
+    from chartsight.prediction.backends.choice import open_back_end
+    from chartsight.prediction.backends.endpoint import Endpoint
     from chartsight.runs import read_manifest
 
+    back_end = open_back_end(
+        model, device, engine=engine, workers=workers, served=served,  # type: ignore[arg-type]
+        endpoint=None if endpoint is None else Endpoint(endpoint, concurrency, timeout),
+    )  # fmt: skip
     path = predict_questions(
         model, questions, out, condition=condition, split=split, seed=seed, limit=limit, sets=sets,  # type: ignore[arg-type]
-        device=device, force=force, quiet=quiet,
+        scoring=scoring, shots=shots, back_end=back_end, attested=attest, force=force, quiet=quiet,  # type: ignore[arg-type]
     )  # fmt: skip
     counted = (read_manifest(path) or {}).get("counts", {"kept": {}, "dropped": {}})
     show(as_json, {"predictions": str(path), **counted}, f"{path}{left_out(counted['dropped'])}")

@@ -138,7 +138,7 @@ def test_answers_before_a_kill_are_kept(
     out = tmp_path / "out.parquet"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("chartsight.prediction.run.AnswerStore", KilledStore)
-        patch.setattr("chartsight.prediction.answers.QUESTIONS_A_BATCH", 8)
+        patch.setattr("chartsight.prediction.backends.local.QUESTIONS_A_BATCH", 8)
         predict_questions(speaker, questions_file, out, split="valid", quiet=True)
     assert not out.exists()
     whole = store_of(out).read_text("utf-8").splitlines()[:-1]

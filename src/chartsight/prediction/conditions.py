@@ -10,14 +10,18 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
-from chartsight.answers import answer_key
 from chartsight.errors import FilmError, QuestionError
 from chartsight.imaging.film_index import FilmIndex
+from chartsight.prediction.backends import Identity
+from chartsight.prediction.rules import DECODING, SETS, YES_NO, Scoring, Sets, rule_of
+from chartsight.prediction.shots import Shot
 from chartsight.questions.list_items import list_items
 from chartsight.questions.variants import KnownFilms, build_variants, donor_films
 from chartsight.schema import CONDITIONS, Condition, FilmChange, Question, Variant
+from chartsight.vlm.grammars import Rule
+from chartsight.vlm.prompts import Turn
 
 if TYPE_CHECKING:
     from chartsight.vlm.checkpoint import Vlm
@@ -30,9 +34,6 @@ __all__ = [
 OFFERED: tuple[Condition, ...] = CONDITIONS
 FROM_LABELS: tuple[Condition, ...] = ("swap", "mirrored", "occluded", "occluded_elsewhere")
 BLANK = "blank"  # what stands for the film, and for its donor, where a uniform grey one is shown
-Sets = Literal["generate", "itemwise"]
-SETS: tuple[Sets, ...] = get_args(Sets)
-DECODING = "greedy/48"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ class Asked:
         films: What the model is shown; empty when it is asked without a film.
         donors: Films that stand in for the question's own; empty under `full`.
         key: Of the answer.
-        parts: Prompt and key of each yes/no question that decides a list; empty when the model writes it.
+        parts: Prompt and key of each yes/no question that decides a list; empty when the list is asked for whole.
         change: What is done to the films before they are shown; None when they are shown as they are, or not at all.
+        rule: By which it, or each of its parts, is answered; None for free text.
+        turns: Examples before it, and before each of its parts.
     """
 
     question: Question
@@ -54,6 +57,8 @@ class Asked:
     key: str
     parts: tuple[tuple[str, str], ...] = ()
     change: FilmChange | None = None
+    rule: Rule | None = None
+    turns: tuple[Turn, ...] = ()
 
     @property
     def put(self) -> tuple[tuple[str, str], ...]:
@@ -88,9 +93,12 @@ def put_questions(
     questions: Sequence[Question],
     condition: Condition,
     films: FilmIndex | KnownFilms,
-    vlm: Vlm,
+    who: Identity | Vlm,
     seed: int,
     sets: Sets = "generate",
+    *,
+    scoring: Scoring = "free",
+    shots: Sequence[Shot] = (),
 ) -> Iterator[Asked]:
     """Every question that has a variant under the condition, with what it is shown and the key of its answer.
 
@@ -101,7 +109,7 @@ def put_questions(
     known = films if isinstance(films, KnownFilms) else KnownFilms(films)
     check_films(questions, known.index)
     variants = build_variants(questions, [condition], known, seed)[condition]
-    yield from put_variants(questions, variants, known.index, vlm, sets)
+    yield from put_variants(questions, variants, known.index, who, sets, scoring=scoring, shots=shots)
 
 
 def check_films(questions: Sequence[Question], index: FilmIndex) -> None:
@@ -118,8 +126,11 @@ def put_variants(
     questions: Sequence[Question],
     variants: Mapping[str, Variant],
     index: FilmIndex,
-    vlm: Vlm,
+    who: Identity | Vlm,
     sets: Sets = "generate",
+    *,
+    scoring: Scoring = "free",
+    shots: Sequence[Shot] = (),
 ) -> Iterator[Asked]:
     """The questions that have a variant, in their order, as the model is asked.
 
@@ -127,10 +138,15 @@ def put_variants(
         questions: About one film each.
         variants: question_id → variant, under one condition.
         index: Of all films that are shown.
-        vlm: Who is asked.
+        who: Is asked.
         sets: How lists are asked.
+        scoring: Free text, or allowed answers only.
+        shots: Examples before every question, with their films where it has one.
     """
-    preprocessing = vlm.card.preprocessing.digest()
+    identity = who if isinstance(who, Identity) else Identity.of(who)
+    sees = identity.card.reads_film
+    examples = {film: tuple(shot.turn(film=film) for shot in shots) for film in (True, False)}
+    example_digests = [index[shot.image_id].digest for shot in shots] if sees else []
     for question in questions:
         variant = variants.get(question.question_id)
         if variant is None:
@@ -139,24 +155,19 @@ def put_variants(
             question, visual_question=variant.asked, answer_type=variant.answer_type,
             allowed_answers=variant.allowed_answers,
         )  # fmt: skip
-        sees = vlm.card.reads_film
         change = variant.change if sees else None
         stand_ins = _names(variant)
         films = stand_ins if sees else ()
-        digests = [_digest(name, change, index) for name in films]
-
-        def key_of(text: str, digests: Sequence[str] = digests) -> str:
-            return answer_key(
-                image_digests=digests, preprocessing_digest=preprocessing,
-                prompt=vlm.prompts.template.render(text, len(digests)), model_fingerprint=vlm.fingerprint,
-                decoding=DECODING, dtype=str(vlm.model.dtype), back_end="transformers",
-            )  # fmt: skip
-
+        turns = examples[bool(films)]
+        digests = [*(example_digests if films else ()), *(_digest(name, change, index) for name in films)]
         items = list_items(put) if sets == "itemwise" else ()
-        parts = tuple((ask, key_of(ask)) for ask in sorted({ask for item in items for ask in item.asks}))
+        rule = (YES_NO if scoring == "allowed" else None) if items else rule_of(put, sets, scoring)
+        asks = sorted({ask for item in items for ask in item.asks})
+        parts = tuple((ask, identity.key(ask, digests, rule, turns)) for ask in asks)
         key = hashlib.sha256("".join(each for _, each in parts).encode()).hexdigest() if parts else None
         donors = stand_ins if stand_ins != question.image_ids else ()
-        yield Asked(put, films, donors, key or key_of(put.asked), parts, change)
+        key = key or identity.key(put.asked, digests, rule, turns)
+        yield Asked(put, films, donors, key, parts, change, rule, turns)
 
 
 def _names(variant: Variant) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """`chartsight predict`: a model's answers to a question set under conditions, in batches, resumable.
 
-Lists are written by the model, or decided name by name: a yes/no question each, and the odds of what it was fine-tuned
-on (`sets="itemwise"`, `questions.list_items`).
+Lists are written by the model, freely or in their form only, or decided name by name: a yes/no question each, and the
+odds of what it was fine-tuned on (`sets="itemwise"`, `questions.list_items`). Closed answers are written, or scored
+(`rules`); examples stand before every question (`shots`); `backends` answer.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chartsight.answers import AnswerStore
-from chartsight.errors import OutputError, QuestionError
+from chartsight.errors import CheckpointError, OutputError, QuestionError
 from chartsight.imaging.film_index import FilmIndex
 from chartsight.prediction.answers import answer_asked
-from chartsight.prediction.conditions import OFFERED, SETS, Asked, Sets, check_films, put_variants, select_questions
+from chartsight.prediction.backends import LOCAL, BackEnd
+from chartsight.prediction.backends.endpoint import EndpointBackEnd, check_terms
+from chartsight.prediction.backends.local import LocalBackEnd
+from chartsight.prediction.conditions import OFFERED, Asked, check_films, put_variants, select_questions
 from chartsight.prediction.cost import CostEstimate, estimate_cost
+from chartsight.prediction.rules import SCORINGS, SETS, Scoring, Sets
 from chartsight.prediction.sealing import seal_predictions
+from chartsight.prediction.shots import draw_shots
 from chartsight.questions.files import read_questions
 from chartsight.questions.list_items import ItemOdds
 from chartsight.questions.variants import KnownFilms, build_variants, read_known_films, read_variants, write_variants
@@ -42,6 +49,10 @@ def predict_questions(
     seed: int = 0,
     limit: int | None = None,
     sets: Sets = "generate",
+    scoring: Scoring = "free",
+    shots: int = 0,
+    back_end: BackEnd | None = None,
+    attested: bool = False,
     device: str | None = None,
     quiet: bool = False,
     force: bool = False,
@@ -59,8 +70,12 @@ def predict_questions(
         split: train, valid, test or all.
         seed: Of donors, wordings, noise and whatever else a condition draws.
         limit: Only so many questions, spread over the films.
-        sets: Lists are written by the model (`generate`), or decided name by name (`itemwise`), where their template
-            says how; others are written.
+        sets: Lists are written by the model (`generate`), in their form only (`constrained`), or decided name by name
+            (`itemwise`), where their template says how; others are written.
+        scoring: Closed answers are written like all others (`free`), or are the likeliest of those `allowed`.
+        shots: Examples before every question, from the train split, drawn with the seed.
+        back_end: Who answers; this process when None.
+        attested: The terms of the data allow to send them to the endpoint, wherever it is.
         device: cpu, cuda, ...; the GPU when there is one.
         quiet: No progress bar.
         force: Replace a sealed file of another run.
@@ -71,13 +86,14 @@ def predict_questions(
         CheckpointError: The model cannot be loaded exactly.
     """
     questions, out = Path(questions), Path(out)
-    asking = Asking(model, questions, split, seed, limit, sets)
+    answering = back_end or LocalBackEnd(model, device)
+    asking = Asking(model, questions, split, seed, limit, sets, scoring, shots, answering, attested)
     asking.check([condition])
     check_apart(out, questions)
     if out.is_dir():
         raise OutputError("output-exists", out, "is a folder", "a file, such as predictions.parquet")
     store_path = out.with_name(out.name + ".answers.jsonl")
-    done = _predict(asking, {condition: out}, store_path, device=device, quiet=quiet, force=force)
+    done = _predict(asking, {condition: out}, store_path, quiet=quiet, force=force)
     if not done:
         raise QuestionError(
             "no-variant", condition, "no question of the split can be put so", "another condition",
@@ -97,6 +113,10 @@ def predict_conditions(
     seed: int = 0,
     limit: int | None = None,
     sets: Sets = "generate",
+    scoring: Scoring = "free",
+    shots: int = 0,
+    back_end: BackEnd | None = None,
+    attested: bool = False,
     device: str | None = None,
     quiet: bool = False,
     force: bool = False,
@@ -118,6 +138,10 @@ def predict_conditions(
         seed: Of donors, wordings, noise and whatever else a condition draws.
         limit: Only so many questions, spread over the films.
         sets: As in `predict_questions`.
+        scoring: Likewise.
+        shots: Likewise.
+        back_end: Likewise.
+        attested: Likewise.
         device: cpu, cuda, ...; the GPU when there is one.
         quiet: No progress bar.
         force: Replace sealed files of another run.
@@ -133,14 +157,15 @@ def predict_conditions(
     """
     questions, folder = Path(questions), Path(folder)
     wanted = sorted(set(conditions), key=lambda each: OFFERED.index(each) if each in OFFERED else -1)
-    asking = Asking(model, questions, split, seed, limit, sets)
+    answering = back_end or LocalBackEnd(model, device)
+    asking = Asking(model, questions, split, seed, limit, sets, scoring, shots, answering, attested)
     asking.check(wanted)
     make_folder(folder)
     before = f"{name}." if name else ""
     outs = {condition: folder / f"{before}{condition}.parquet" for condition in wanted}
     store_path = folder / f"{before}answers.jsonl"
     return _predict(
-        asking, outs, store_path, device=device, quiet=quiet, force=force, show_cost=show_cost,
+        asking, outs, store_path, quiet=quiet, force=force, show_cost=show_cost,
         variants_path=folder / "variants.parquet",
     )  # fmt: skip
 
@@ -156,6 +181,10 @@ class Asking:
         seed: Of what a condition draws.
         limit: Only so many questions.
         sets: How lists are asked.
+        scoring: Free text, or allowed answers only.
+        shots: Examples before every question.
+        back_end: Who answers.
+        attested: See `predict_questions`.
     """
 
     model: str | Path
@@ -164,6 +193,10 @@ class Asking:
     seed: int
     limit: int | None
     sets: Sets
+    scoring: Scoring
+    shots: int
+    back_end: BackEnd
+    attested: bool = False
 
     def check(self, conditions: Sequence[Condition]) -> None:
         """Nothing, when all of it can be meant.
@@ -177,6 +210,10 @@ class Asking:
             raise QuestionError("no-condition", "condition", "none is given", " or ".join(OFFERED))
         if self.sets not in SETS:
             raise QuestionError("no-sets", "sets", repr(self.sets), " or ".join(SETS))
+        if self.scoring not in SCORINGS:
+            raise QuestionError("no-scoring", "scoring", repr(self.scoring), " or ".join(SCORINGS))
+        if self.shots < 0:
+            raise QuestionError("bad-shots", "shots", str(self.shots), "0 or more")
         if self.limit is not None and self.limit < 1:
             raise QuestionError("bad-limit", "limit", str(self.limit), "at least 1")
         if self.seed < 0:
@@ -184,13 +221,15 @@ class Asking:
 
     def config(self, condition: Condition, variants: Mapping[str, Variant] | None) -> dict[str, Any]:
         """What makes predictions these and no others."""
-        from chartsight.vlm.checkpoint import fingerprint, model_folder
-
         digest = hashlib.sha256(self.questions.read_bytes()).hexdigest() if self.questions.is_file() else None
         config: dict[str, Any] = {
-            "model": fingerprint(model_folder(self.model)), "questions": digest, "condition": condition,
+            "model": self.back_end.identity.fingerprint, "questions": digest, "condition": condition,
             "split": self.split, "seed": self.seed, "limit": self.limit, "sets": self.sets,
         }  # fmt: skip
+        # What is as it was before it could be chosen is not told: files of then are still those of now.
+        chosen: dict[str, tuple[Any, Any]] = {"scoring": (self.scoring, "free"), "shots": (self.shots, 0)}
+        chosen |= {"back_end": (self.back_end.identity.back_end, LOCAL), "attested": (self.attested, False)}
+        config |= {name: value for name, (value, usual) in chosen.items() if value != usual}
         if variants is not None and condition not in SAID_BY_QUESTIONS:
             config["variants"] = digest_variants(variants)
         return config
@@ -209,7 +248,6 @@ def _predict(
     outs: Mapping[Condition, Path],
     store_path: Path,
     *,
-    device: str | None,
     quiet: bool,
     force: bool,
     show_cost: Callable[[CostEstimate], None] | None = None,
@@ -235,7 +273,7 @@ def _predict(
         _keep_variants(variants_path, variants, asking)
     if missing:
         _answer(
-            asking, chosen, everything, variants, missing, configs, known.index, store_path, device=device, quiet=quiet,
+            asking, chosen, everything, variants, missing, configs, known.index, store_path, quiet=quiet,
             show_cost=show_cost,
         )  # fmt: skip
     return dict(outs)
@@ -291,22 +329,28 @@ def _answer(
     index: FilmIndex,
     store_path: Path,
     *,
-    device: str | None,
     quiet: bool,
     show_cost: Callable[[CostEstimate], None] | None,
 ) -> None:
     """The model's answers under all these conditions in one pass, then a file for each."""
-    import torch
-
-    from chartsight.vlm.checkpoint import load_vlm, model_folder
-
-    vlm = load_vlm(asking.model, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    odds = ItemOdds.read(model_folder(asking.model))
-    asked = {condition: list(put_variants(chosen, variants[condition], index, vlm, asking.sets)) for condition in outs}
+    back_end, identity = asking.back_end, asking.back_end.identity
+    shots = draw_shots(everything, chosen, asking.shots, asking.seed, asking.questions) if asking.shots else ()
+    check_films([shot.question for shot in shots], index)
+    shown = [*chosen, *(shot.question for shot in shots)]
+    terms, pairing = (
+        strictest_terms({question.terms for question in shown}),
+        strictest_pairing({question.pairing for question in shown}),
+    )
+    if isinstance(back_end, EndpointBackEnd):
+        check_terms(back_end.endpoint, terms, attested=asking.attested)
+    put = functools.partial(put_variants, scoring=asking.scoring, shots=shots)
+    asked = {condition: list(put(chosen, variants[condition], index, identity, asking.sets)) for condition in outs}
     store = AnswerStore(store_path)
-    if show_cost is not None:
+    if show_cost is not None and isinstance(back_end, LocalBackEnd):
+        vlm = back_end.loaded()
         show_cost(estimate_cost(vlm, asked, plain_pass(chosen, index, vlm, asking.sets), store))
-    answer_asked(vlm, [each for those in asked.values() for each in those], index, store, quiet=quiet)
+    answer_asked(back_end, [each for those in asked.values() for each in those], index, store, shots=shots, quiet=quiet)
+    odds = _odds_of(asking.model)
     several = sum(len(each.image_ids) > 1 and asking.split in {each.split, "all"} for each in everything)
     for condition, out in outs.items():
         run = Run("predict", configs[condition], asking.seed)
@@ -316,13 +360,23 @@ def _answer(
         if absent := len(chosen) - len(asked[condition]):
             run.drop(f"question without a variant under {condition}", asking.questions, count=absent)
         _tell_unreadable(run, asked[condition], store)
-        run.terms = strictest_terms({question.terms for question in chosen})
-        run.pairing = strictest_pairing({question.pairing for question in chosen})
+        run.terms, run.pairing = terms, pairing
         with new_output(out, replace=out.exists()) as partial:
-            seal_predictions(partial, asked[condition], store, vlm, odds, condition, run.run_id)
+            seal_predictions(partial, asked[condition], store, identity, odds, condition, run.run_id)
         run.kept = {"predictions": len(asked[condition])}
         run.write(out)
     store.path.unlink(missing_ok=True)
+
+
+def _odds_of(model: str | Path) -> ItemOdds:
+    """Of a model's folder; even ones of a model that an endpoint alone knows."""
+    from chartsight.vlm.checkpoint import model_folder
+
+    try:
+        folder = model_folder(model)
+    except CheckpointError:
+        return ItemOdds({}, {})
+    return ItemOdds.read(folder)
 
 
 def _tell_unreadable(run: Run, asked: Sequence[Asked], store: AnswerStore) -> None:
@@ -354,15 +408,14 @@ def estimate_conditions(
         QuestionError: Nothing to ask; a condition that is not offered.
         CheckpointError: The model cannot be loaded exactly.
     """
-    from chartsight.vlm.checkpoint import load_vlm
-
-    asking = Asking(model, Path(questions), split, seed, limit, sets)
+    back_end = LocalBackEnd(model, "cpu")
+    asking = Asking(model, Path(questions), split, seed, limit, sets, "free", 0, back_end)
     wanted = list(conditions)
     asking.check(wanted)
     chosen = select_questions(read_questions(asking.questions), split, limit, asking.questions)
     known = read_known_films(asking.questions)
     check_films(chosen, known.index)
     variants = build_variants(chosen, wanted, known, seed)
-    vlm = load_vlm(model, "cpu")
+    vlm = back_end.loaded()
     asked = {each: list(put_variants(chosen, variants[each], known.index, vlm, sets)) for each in wanted}
     return estimate_cost(vlm, asked, plain_pass(chosen, known.index, vlm, sets))

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chartsight.answers import AnswerStore
 from chartsight.errors import ChartsightError
 from chartsight.evaluation.normaliser import ParsedAnswer, parse_answer
+from chartsight.prediction.backends import Identity
 from chartsight.prediction.conditions import Asked
-from chartsight.questions.answer_text import render_answer
+from chartsight.questions.answer_text import read_answer, render_answer
 from chartsight.questions.list_items import ItemOdds, list_items, read_list
 from chartsight.schema import Condition, Prediction, prediction_schema
-
-if TYPE_CHECKING:
-    from chartsight.vlm.checkpoint import Vlm
 
 
 def seal_predictions(
     path: Path,
     asked: Sequence[Asked],
     store: AnswerStore,
-    vlm: Vlm,
+    identity: Identity,
     odds: ItemOdds,
     condition: Condition,
     run_id: str,
@@ -39,16 +38,21 @@ def seal_predictions(
         answers = [answer for _, key in ask.put if (answer := store.get(key)) is not None]
         if len(answers) < len(ask.put):
             raise ChartsightError("lost-answer", store.path, f"no answer for {ask.question.question_id}", "one each")
-        rows.append(asdict(build_prediction(ask, answers, vlm, odds, condition, run_id)))
+        rows.append(asdict(build_prediction(ask, answers, identity, odds, condition, run_id)))
     pq.write_table(pa.Table.from_pylist(rows, schema=prediction_schema()), path, compression="zstd")
 
 
 def build_prediction(
-    ask: Asked, answers: Sequence[Mapping[str, Any]], vlm: Vlm, odds: ItemOdds, condition: Condition, run_id: str
+    ask: Asked,
+    answers: Sequence[Mapping[str, Any]],
+    identity: Identity,
+    odds: ItemOdds,
+    condition: Condition,
+    run_id: str,
 ) -> Prediction:
     """The row of one question from the stored answers to what was put, one or one a part."""
     question = ask.question
-    prompt = "\n".join(vlm.prompts.template.render(text, len(ask.films)) for text, _ in ask.put)
+    prompt = "\n".join(identity.template.render(text, len(ask.films), ask.turns) for text, _ in ask.put)
     parsed: ParsedAnswer | None = None
     text = ""
     scores: Mapping[str, float] = {}
@@ -58,6 +62,11 @@ def build_prediction(
         value, scores = read_list(list_items(question), chances, odds)
         parsed = ParsedAnswer("answered", value)
         text = render_answer(_json(value), "set")
+    elif error is None and ask.rule is not None:
+        text = str(answers[0]["text"])
+        # Nothing else could be said: there is no text that cannot be read.
+        parsed = ParsedAnswer("answered", read_answer(text, question.answer_type))
+        scores = exact_probabilities(answers[0].get("log_probabilities", {}))
     elif error is None:
         text = str(answers[0]["text"])
         parsed = parse_answer(text, question.answer_type, question.allowed_answers)
@@ -66,7 +75,7 @@ def build_prediction(
     return Prediction(
         question_id=question.question_id,
         run_id=run_id,
-        model_fingerprint=vlm.fingerprint,
+        model_fingerprint=identity.fingerprint,
         condition=condition,
         donor_image_ids=ask.donors,
         prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest(),
@@ -81,9 +90,17 @@ def build_prediction(
     )
 
 
+def exact_probabilities(log_probabilities: Mapping[str, float]) -> dict[str, float]:
+    """Of each allowed answer, six digits; what is missing to 1 is everything else that could be written."""
+    return {answer: float(f"{math.exp(chance):.6g}") for answer, chance in log_probabilities.items()}
+
+
 def _chance(answer: Mapping[str, Any]) -> float:
     """Of yes among yes and no; even when the model weighs neither."""
-    yes, no = (float(answer["first"].get(word, 0.0)) for word in ("yes", "no"))
+    if exact := answer.get("log_probabilities"):
+        yes, no = (math.exp(exact.get(word, -math.inf) - max(exact.values())) for word in ("yes", "no"))
+    else:
+        yes, no = (float(answer["first"].get(word, 0.0)) for word in ("yes", "no"))
     return yes / (yes + no) if yes + no > 0 else 0.5
 
 
