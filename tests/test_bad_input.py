@@ -399,8 +399,16 @@ def test_predictions_that_cannot_be_made(
 ) -> None:
     out = tmp_path / "p.parquet"
     assert "no-such-model: no model folder" in refused("predict", "no-such-model", tiny_questions, out)
+    for wish, words in (
+        (("--scoring", "best"), "free or allowed"), (("--shots", "-1"), "0 or more"),
+        (("--engine", "spark"), "local or ray"), (("--endpoint", "nowhere"), "127.0.0.1"),
+        (("--endpoint", "http://localhost:1/v1", "--engine", "ray"), "one of"),
+        (("--endpoint", "http://localhost:1/v1", "--concurrency", "0"), "1 request"),
+        (("--shots", "9999"), "--shots"),
+    ):  # fmt: skip
+        assert words in refused("predict", starter_folder, tiny_questions, out, *wish)
     line = refused("predict", starter_folder, tiny_questions, out, "--condition", "upside_down")
-    assert "condition: 'upside_down'; expected full or shuffled or blank or question_only" in line
+    assert "condition: 'upside_down'; expected full or " in line
     assert "split training" in refused("predict", starter_folder, tiny_questions, out, "--split", "training")
     assert "none.parquet: no such file" in refused("predict", starter_folder, tmp_path / "none.parquet", out)
     (tmp_path / "text.parquet").write_text("no Parquet")

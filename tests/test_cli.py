@@ -47,7 +47,8 @@ COMMAND_LINE = {
     "questions curate": "QUESTIONS OUT --action --subset --ties --no-ties --leakage --max-prior --near-duplicates "
     "--pairs --seed --force --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
-    "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --sets --device --force --quiet -q --json",
+    "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --sets --scoring --shots --device --engine "
+    "--workers --endpoint --served --concurrency --timeout --attest --force --quiet -q --json",
     "compare": "RECIPE OUT --force --quiet -q --json",
     "sql": "RECORD QUERY --mode --explain --model --budget --batch --now --answers --validation --evidence --films "
     "--device --force --quiet -q --json",
