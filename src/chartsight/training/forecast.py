@@ -1,0 +1,289 @@
+"""What a run will need, by arithmetic, before anything is loaded: FLOPs, memory, time. Predictions, never measurements.
+
+FLOPs of one token through N weights: forward 2N, with the gradient of what came in 4N, with the weights' own 6N. So a
+frozen base under adapters costs 4N and the adapters 6 times their weights; attention, the projector, the tower and the
+logits of answer tokens are added. Memory is what the weights, their gradients and Adam's two moments take, and what
+autograd keeps of every token (tests/training/test_forecast.py counts both on small models). Time is FLOPs over the
+card's dense bfloat16 peak times an assumed share of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chartsight.training.recipe import AnswerRecipe
+
+GIB = 2**30
+# CUDA's context, the allocator's losses, buffers of kernels: assumed, not measured.
+OVERHEAD_BYTES = 2 * GIB
+# LLaVA-1.5's published 20 hours for 665K samples on 8 A100 are 19% of the peak; 56% is 70% of what a matrix product of
+# that size can reach (80%). A run is expected between the two.
+LEAST_SHARE, MOST_SHARE = 0.19, 0.56
+NF4_BYTES = 0.5 + 4 / 64 + 1 / 256  # four bits a weight and a scale a block of 64, itself in eight bits
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes that decide what a step costs.
+
+    Args:
+        layers: Of the language model.
+        hidden: Its width.
+        mlp: Width of its feed-forward layers.
+        kv: Width of keys and of values.
+        vocabulary: Rows of the embedding.
+        tied: Whether the output layer is the embedding.
+        tower: Weights of the vision tower.
+        tower_hidden: Width of what it gives.
+        image_tokens: Features of one film.
+    """
+
+    layers: int
+    hidden: int
+    mlp: int
+    kv: int
+    vocabulary: int
+    tied: bool
+    tower: int
+    tower_hidden: int
+    image_tokens: int
+
+    @property
+    def blocks(self) -> int:
+        """Weights of the layers: what a token passes through."""
+        return self.layers * (2 * self.hidden**2 + 2 * self.hidden * self.kv + 3 * self.hidden * self.mlp)
+
+    @property
+    def projector(self) -> int:
+        """Weights of the projector: two layers with biases."""
+        return self.tower_hidden * self.hidden + self.hidden**2 + 2 * self.hidden
+
+    @property
+    def head(self) -> int:
+        """Weights of the output layer."""
+        return self.vocabulary * self.hidden
+
+    @property
+    def language_model(self) -> int:
+        """Weights of layers, embedding and output layer (norms left out: less than a ten-thousandth)."""
+        return self.blocks + self.head * (1 if self.tied else 2)
+
+    def adapters(self, rank: int) -> int:
+        """Weights of LoRA of this rank on every linear layer of the language model."""
+        attention = 2 * (2 * self.hidden) + 2 * (self.hidden + self.kv)
+        return self.layers * rank * (attention + 3 * (self.hidden + self.mlp))
+
+
+CLIP_L_336 = {"tower": 303_507_456, "tower_hidden": 1024, "image_tokens": 576}
+# The released models, so that a recipe's needs can be told before its base is fetched.
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "llava-1.5-7b": Architecture(32, 4096, 11008, 4096, 32064, False, **CLIP_L_336),
+    "llava-1.5-13b": Architecture(40, 5120, 13824, 5120, 32064, False, **CLIP_L_336),
+    "llava-med-v1.5": Architecture(32, 4096, 14336, 1024, 32064, False, **CLIP_L_336),
+}
+
+
+def architecture_of(config: Any, image_tokens: int) -> Architecture:
+    """The sizes in a `LlavaConfig`."""
+    text, tower = config.text_config, config.vision_config
+    heads, kv_heads = text.num_attention_heads, text.num_key_value_heads
+    head_width = getattr(text, "head_dim", None) or text.hidden_size // heads
+    return Architecture(
+        text.num_hidden_layers, text.hidden_size, text.intermediate_size, kv_heads * head_width, text.vocab_size,
+        bool(config.tie_word_embeddings), _tower_weights(tower), tower.hidden_size, image_tokens,
+    )  # fmt: skip
+
+
+def _tower_weights(tower: Any) -> int:
+    if tower.model_type == "chartsight_film_tower":
+        widths = (1, *tower.widths)
+        down = sum(9 * a * b for a, b in zip(widths, widths[1:], strict=False))
+        return int(down + sum(2 * 9 * width**2 * n for width, n in zip(tower.widths, tower.blocks, strict=True)))
+    patches = (tower.image_size // tower.patch_size) ** 2 + 1
+    width = int(tower.hidden_size)
+    layer = 4 * width**2 + 2 * width * tower.intermediate_size + 9 * width + tower.intermediate_size
+    return int(tower.num_hidden_layers * layer + width * (3 * tower.patch_size**2 + patches + 1) + 4 * width)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Cards that a run may stand on.
+
+    Args:
+        name: In words.
+        cards: How many.
+        memory_gib: Of each.
+        peak_tflops: Dense bfloat16 of each, as its maker says.
+    """
+
+    name: str
+    cards: int
+    memory_gib: float
+    peak_tflops: float
+
+
+H200 = Hardware("1x H200", 1, 139, 989)
+EIGHT_A100 = Hardware("8x A100 80 GB", 8, 79, 312)
+ONE_24_GB = Hardware("1x 24 GB", 1, 23.5, 165)  # an RTX 4090
+MACHINES = (H200, EIGHT_A100, ONE_24_GB)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the rows of a run are like; means over rows.
+
+    Args:
+        tokens: Of a row, shared prefix counted once.
+        longest: Tokens of the longest row.
+        questions: Of a row.
+        answer_tokens: Of a row: positions whose logits are computed.
+        plain_tokens: Of a question that stands alone with its film.
+    """
+
+    tokens: float
+    longest: int
+    questions: float
+    answer_tokens: float
+    plain_tokens: float
+
+    @classmethod
+    def of_rows(cls, lengths: Sequence[int], questions: int, answer_tokens: int, plain_tokens: float) -> Load:
+        """From the lengths of all rows and the sums over them."""
+        n = len(lengths)
+        return cls(sum(lengths) / n, max(lengths), questions / n, answer_tokens / n, plain_tokens)
+
+    @classmethod
+    def assumed(cls, image_tokens: int, questions: float) -> Load:
+        """Rows of EHRXQA's length: 36 tokens around the film, 24 of question and answer, 6 of them the answer's."""
+        prefix = image_tokens + 36
+        tokens = prefix + 24 * questions
+        return cls(tokens, math.ceil(tokens), questions, 6 * questions, prefix + 24)
+
+
+def flops_per_row(arch: Architecture, recipe: AnswerRecipe, load: Load) -> float:
+    """Floating point operations of one row, forward and backward."""
+    train = recipe.train
+    learns = train.language_model
+    # Nothing below the first learning weight needs a gradient; the projector and the tower stand below all layers.
+    through = 6 if learns == "full" else 4
+    flops = through * arch.blocks * load.tokens
+    if learns == "lora":
+        flops += 6 * arch.adapters(recipe.lora.rank) * load.tokens
+    flops += 3 * 4 * load.tokens**2 * arch.hidden * arch.layers  # scores and sums, all pairs, three times forward
+    flops += (6 if learns == "full" else 4) * arch.head * load.answer_tokens
+    if recipe.film:
+        flops += (6 if train.projector == "full" else 2) * arch.projector * arch.image_tokens
+        if train.tower == "full":
+            flops += 6 * arch.tower * arch.image_tokens
+        elif not recipe.cache_tower:
+            flops += 2 * arch.tower * arch.image_tokens
+    if recipe.checkpointing == "always":
+        flops += 2 * arch.blocks * load.tokens
+    return flops
+
+
+def activation_bytes(arch: Architecture, recipe: AnswerRecipe, width: float, *, bfloat16: bool = True) -> float:
+    """What autograd keeps of one token of a row `width` tokens wide.
+
+    In bfloat16 a layer keeps two norms in float32 (8 bytes), queries, keys, values and their result (2 bytes each), the
+    inputs of six linear layers (each cast by itself), four tensors of the feed-forward width, seven of the adapters'
+    rank, and a row of the mask; in float32 the casts are not needed.
+    """
+    rank = recipe.lora.rank if recipe.train.language_model == "lora" else 0
+    keys = 2 * arch.hidden + 2 * arch.kv
+    if bfloat16:
+        layer = 8 * arch.hidden + 2 * keys + 12 * arch.hidden + 8 * arch.mlp + 14 * rank + 2 * width
+    else:
+        layer = 8 * arch.hidden + 4 * keys + 8 * arch.hidden + 16 * arch.mlp + 28 * rank + 4 * width
+    if recipe.checkpointing == "always":
+        return arch.layers * 4 * arch.hidden + layer
+    return arch.layers * layer
+
+
+def weight_bytes(arch: Architecture, recipe: AnswerRecipe, cards: int = 1) -> float:
+    """What weights, gradients and Adam's moments take on one card."""
+    train = recipe.train
+    held = {"float32": 4.0, "bfloat16": 2.0, "nf4": NF4_BYTES}[recipe.weights]
+    dense = 2.0 if recipe.weights == "nf4" else held  # embeddings, output layer, projector and tower stay as they are
+    blocks = arch.blocks * held
+    rest = (arch.language_model - arch.blocks) * dense + (arch.projector + arch.tower) * dense
+    learning = 0
+    if train.language_model == "full":
+        learning += arch.language_model
+    elif train.language_model == "lora":
+        learning += arch.adapters(recipe.lora.rank)
+    learning += arch.projector * (recipe.film and train.projector == "full")
+    learning += arch.tower * (recipe.film and train.tower == "full")
+    # What learns is held in float32 with its gradient and two moments, and once more as the bfloat16 it is used in.
+    total = blocks + rest + learning * (4 + 4 + 8 + 2)
+    if train.language_model == "full":
+        total -= arch.language_model * held  # not held twice
+    return total / (cards if recipe.parallel == "fsdp2" else 1)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One machine's prediction.
+
+    Args:
+        hardware: The machine.
+        weights_gib: Of weights, gradients and moments on a card.
+        batch_gib: Of the tokens of one micro-batch on a card.
+        memory_gib: All of it, with an assumed overhead.
+        fits: Whether a micro-batch of the longest row fits.
+        tokens_at_once: How many tokens fit beside the weights.
+        hours: Between the assumed shares of the peak: the longest and the shortest.
+        tflop_a_question: Of one question.
+    """
+
+    hardware: Hardware
+    weights_gib: float
+    batch_gib: float
+    memory_gib: float
+    fits: bool
+    tokens_at_once: int
+    hours: tuple[float, float]
+    tflop_a_question: float
+
+    def sentence(self) -> str:
+        """For a terminal and the top of a recipe."""
+        if not self.fits:
+            return f"{self.hardware.name}: does not fit ({self.memory_gib:.0f} GiB needed of {self.hardware.memory_gib:g})"
+        low, high = self.hours[1], self.hours[0]
+        time = f"{low:.1f} to {high:.1f} h" if high < 100 else f"{low:.0f} to {high:.0f} h"
+        return f"{self.hardware.name}: {self.memory_gib:.0f} GiB a card, {time}"
+
+
+def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, hardware: Hardware) -> Forecast:
+    """What `recipe` needs on `hardware`.
+
+    Args:
+        arch: Of its base.
+        recipe: Its keys decide what learns and how it is held.
+        load: Its rows.
+        rows: How many there are, for a recipe that counts epochs.
+        hardware: Where it shall run.
+    """
+    weights = weight_bytes(arch, recipe, hardware.cards)
+    a_token = activation_bytes(arch, recipe, load.longest)
+    logits = load.answer_tokens / load.tokens * arch.vocabulary * 10  # bfloat16, float32 and its gradient
+    free = hardware.memory_gib * GIB - OVERHEAD_BYTES - weights
+    fitting = max(0, int(free / (a_token + logits)))
+    a_card = max(1, recipe.rows_per_step // hardware.cards)
+    wanted = load.longest * max(1, a_card // recipe.accumulate)
+    if recipe.tokens_per_batch == "auto":
+        wanted = max(load.longest, min(wanted, fitting))
+    elif recipe.tokens_per_batch is not None:
+        wanted = max(load.longest, min(wanted, recipe.tokens_per_batch))
+    batch = wanted * (a_token + logits)
+    needed = (weights + batch + OVERHEAD_BYTES) / GIB
+    per_row = flops_per_row(arch, recipe, load)
+    seconds = recipe.steps_of(rows) * recipe.rows_per_step * per_row / (hardware.cards * hardware.peak_tflops * 1e12)
+    hours = (seconds / LEAST_SHARE / 3600, seconds / MOST_SHARE / 3600)
+    return Forecast(
+        hardware, weights / GIB, batch / GIB, needed, needed <= hardware.memory_gib, fitting, hours,
+        per_row / load.questions / 1e12,
+    )  # fmt: skip
