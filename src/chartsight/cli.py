@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from chartsight import __version__
-from chartsight.errors import ChartsightError, RecordError
+from chartsight.errors import ChartsightError, GateError, RecordError
 from chartsight.exits import INTERRUPTED, exit_code
 from chartsight.schema import TERMS, Terms
 
@@ -510,6 +510,28 @@ def train(
         run = train_answers(read_recipe(AnswerRecipe, recipe, changes), out, resume=resume, force=force, quiet=quiet)
     result = {"model": str(out / "model"), "kept": run.kept, "dropped": run.dropped, "outputs": run.outputs}
     show(as_json, result, f"{out / 'model'}{left_out(run.dropped)}")
+
+
+@app.command()
+def doctor(
+    recipe: Annotated[Path, typer.Argument(help="A YAML recipe of a training run (kind: answers).")],
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", envvar="CHARTSIGHT_DOCTOR_SET", help="Replace a key of the recipe. Repeatable."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Examine a training run before any weight is loaded: every film and sample, memory, time, and what is refused."""
+    from chartsight.recipes import read_recipe
+    from chartsight.training.doctor import examine
+    from chartsight.training.recipe import AnswerRecipe
+
+    found = examine(read_recipe(AnswerRecipe, recipe, settings(override)), quiet=quiet or as_json)
+    show(as_json, found.as_dict(), found.text())
+    if as_json and found.faults:
+        raise typer.Exit(GateError.exit_code)  # the faults are in the JSON
+    found.check()
 
 
 @app.command()

@@ -263,7 +263,12 @@ def test_questions_that_cannot_teach(answer_recipe: Recipes, lesson: Path, tmp_p
         {"film": False, "train": {"language_model": "frozen"}},
         {"rows_per_step": 4, "accumulate": 3},
         {"flip": True},
-        {"lora": {"rank": 4, "dropout": 0.05}},
+        {"lora": {"rank": 4, "dropout": 1.0}},
+        {"steps": 5, "epochs": 1},
+        {"tokens_per_batch": 400, "rows_per_step": 4, "accumulate": 2},
+        {"checkpointing": "auto"},
+        {"weights": "bfloat16", "train": {"language_model": "full"}},
+        {"weights": "bfloat16", "precision": "float32"},
         {"steps": 0},
     ],
 )

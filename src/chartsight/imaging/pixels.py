@@ -101,6 +101,25 @@ def film_mode(path: Path) -> str:
         raise FilmError("missing-film", path, error.strerror or "no such film") from error
 
 
+def scan_film(path: Path) -> tuple[int, int]:
+    """Rows and columns of a film by its header, and that its end is there; neither pixels nor all bytes are read.
+
+    Raises:
+        FilmError: As `read_film`.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            with _opened(path, stream) as image:
+                end = b"IEND" if image.format == "PNG" else b"\xff\xd9"
+                size = image.height, image.width
+                stream.seek(max(0, stream.seek(0, 2) - 64))
+                if end not in stream.read():
+                    raise _cut_short(path)
+            return size
+    except OSError as error:
+        raise FilmError("missing-film", path, error.strerror or "no such film") from error
+
+
 def pad_to_square(
     pixels: NDArray[np.uint8],
     size_px: int,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from chartsight.training.recipe import AnswerRecipe
@@ -100,7 +101,7 @@ def architecture_of(config: Any, image_tokens: int) -> Architecture:
 def _tower_weights(tower: Any) -> int:
     if tower.model_type == "chartsight_film_tower":
         widths = (1, *tower.widths)
-        down = sum(9 * a * b for a, b in zip(widths, widths[1:], strict=False))
+        down = sum(9 * a * b for a, b in pairwise(widths))
         return int(down + sum(2 * 9 * width**2 * n for width, n in zip(tower.widths, tower.blocks, strict=True)))
     patches = (tower.image_size // tower.patch_size) ** 2 + 1
     width = int(tower.hidden_size)
@@ -188,16 +189,17 @@ def flops_per_row(arch: Architecture, recipe: AnswerRecipe, load: Load) -> float
 def activation_bytes(arch: Architecture, recipe: AnswerRecipe, width: float, *, bfloat16: bool = True) -> float:
     """What autograd keeps of one token of a row `width` tokens wide.
 
-    In bfloat16 a layer keeps two norms in float32 (8 bytes), queries, keys, values and their result (2 bytes each), the
-    inputs of six linear layers (each cast by itself), four tensors of the feed-forward width, seven of the adapters'
-    rank, and a row of the mask; in float32 the casts are not needed.
+    In bfloat16 a layer keeps two norms in float32 (8 bytes), queries, keys, values and their result (2 bytes each; keys
+    and values of fewer heads are repeated), the inputs of six linear layers (each cast by itself), four tensors of the
+    feed-forward width, seven of the adapters' rank, and a row of the mask; in float32 the casts are not needed. Norms
+    that learn keep what they scale.
     """
     rank = recipe.lora.rank if recipe.train.language_model == "lora" else 0
-    keys = 2 * arch.hidden + 2 * arch.kv
+    learns = recipe.train.language_model == "full"
     if bfloat16:
-        layer = 8 * arch.hidden + 2 * keys + 12 * arch.hidden + 8 * arch.mlp + 14 * rank + 2 * width
+        layer = (8 + 8 + 12 + 6 * learns) * arch.hidden + 8 * arch.mlp + 14 * rank + 2 * width
     else:
-        layer = 8 * arch.hidden + 4 * keys + 8 * arch.hidden + 16 * arch.mlp + 28 * rank + 4 * width
+        layer = (8 + 16 + 8 + 8 * learns) * arch.hidden + 16 * arch.mlp + 28 * rank + 4 * width
     if recipe.checkpointing == "always":
         return arch.layers * 4 * arch.hidden + layer
     return arch.layers * layer
@@ -237,6 +239,7 @@ class Forecast:
         tokens_at_once: How many tokens fit beside the weights.
         hours: Between the assumed shares of the peak: the longest and the shortest.
         tflop_a_question: Of one question.
+        checkpointing: Whether layers are computed twice.
     """
 
     hardware: Hardware
@@ -247,14 +250,18 @@ class Forecast:
     tokens_at_once: int
     hours: tuple[float, float]
     tflop_a_question: float
+    checkpointing: bool
 
     def sentence(self) -> str:
         """For a terminal and the top of a recipe."""
         if not self.fits:
-            return f"{self.hardware.name}: does not fit ({self.memory_gib:.0f} GiB needed of {self.hardware.memory_gib:g})"
-        low, high = self.hours[1], self.hours[0]
-        time = f"{low:.1f} to {high:.1f} h" if high < 100 else f"{low:.0f} to {high:.0f} h"
-        return f"{self.hardware.name}: {self.memory_gib:.0f} GiB a card, {time}"
+            return (
+                f"{self.hardware.name}: does not fit ({self.memory_gib:.0f} GiB needed of {self.hardware.memory_gib:g})"
+            )
+        high, low = self.hours
+        time = f"{low:.2g} to {high:.2g} h"
+        twice = ", layers computed twice" if self.checkpointing else ""
+        return f"{self.hardware.name}: {self.memory_gib:.0f} GiB a card, {time}{twice}"
 
 
 def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, hardware: Hardware) -> Forecast:
@@ -268,6 +275,11 @@ def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, ha
         hardware: Where it shall run.
     """
     weights = weight_bytes(arch, recipe, hardware.cards)
+    if recipe.checkpointing == "auto":
+        bare = recipe.model_copy(update={"checkpointing": "never"})
+        recipe = bare
+        if not forecast(arch, bare, load, rows, hardware).fits:
+            recipe = recipe.model_copy(update={"checkpointing": "always"})
     a_token = activation_bytes(arch, recipe, load.longest)
     logits = load.answer_tokens / load.tokens * arch.vocabulary * 10  # bfloat16, float32 and its gradient
     free = hardware.memory_gib * GIB - OVERHEAD_BYTES - weights
@@ -285,5 +297,5 @@ def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, ha
     hours = (seconds / LEAST_SHARE / 3600, seconds / MOST_SHARE / 3600)
     return Forecast(
         hardware, weights / GIB, batch / GIB, needed, needed <= hardware.memory_gib, fitting, hours,
-        per_row / load.questions / 1e12,
+        per_row / load.questions / 1e12, recipe.checkpointing == "always",
     )  # fmt: skip

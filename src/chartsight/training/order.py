@@ -20,9 +20,13 @@ class SimilarLengths(Sampler[int]):
         lengths: Tokens of each row.
         rows_per_step: Over all ranks.
         seed: Of every order.
+        whole_steps_only: Leave out the rows of an epoch that do not fill a step (others in every epoch).
     """
 
-    def __init__(self, lengths: Sequence[int], rows_per_step: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], rows_per_step: int, seed: int, *, whole_steps_only: bool = False
+    ) -> None:
+        self.whole_steps_only = whole_steps_only and len(lengths) >= rows_per_step
         self.lengths = np.asarray(lengths)
         self.rows_per_step = rows_per_step
         self.seed = seed
@@ -33,7 +37,8 @@ class SimilarLengths(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        left_out = len(self.lengths) % self.rows_per_step if self.whole_steps_only else 0
+        return len(self.lengths) - left_out
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch])
@@ -47,4 +52,5 @@ class SimilarLengths(Sampler[int]):
         last = steps.pop() if len(drawn) % self.rows_per_step else np.empty(0, np.int64)  # a part of a step stays last
         for nth in random.permutation(len(steps)):
             yield from map(int, steps[nth])
-        yield from map(int, last)
+        if not self.whole_steps_only:
+            yield from map(int, last)

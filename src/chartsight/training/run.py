@@ -16,14 +16,15 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from accelerate import PartialState
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments, set_seed
@@ -33,8 +34,10 @@ from chartsight.evaluation.metrics import correct
 from chartsight.evaluation.normaliser import parse_answer
 from chartsight.imaging.film_cache import FilmCache, build_film_cache, default_cache_folder
 from chartsight.imaging.film_index import read_film_index
+from chartsight.questions.export import frontal_films
 from chartsight.questions.files import film_index_of, read_questions
 from chartsight.questions.list_items import ItemOdds
+from chartsight.questions.subsets import select_subset
 from chartsight.runs import (
     Run,
     check_apart,
@@ -46,20 +49,33 @@ from chartsight.runs import (
     write_json,
 )
 from chartsight.schema import Pairing, Question, Terms, strictest_pairing, strictest_terms
+from chartsight.training.checks import Limits, word_checks
 from chartsight.training.examples import build_example, build_rows
 from chartsight.training.film_inputs import FilmInputs, FilmPixels, KeptFeatures, TowerFeatures, keep_tower_features
 from chartsight.training.loss import question_loss
+from chartsight.training.micro_batches import KeptBytes, free_bytes, padded_width, split_rows, token_budget
 from chartsight.training.order import SimilarLengths
 from chartsight.training.precision import use_bfloat16
-from chartsight.training.progress import TrainingProgress
+from chartsight.training.progress import StepCost, TrainingProgress
 from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.rows import FilmRow, collate_rows
+from chartsight.training.sharding import (
+    gather_whole,
+    load_optimizer_state,
+    put_whole,
+    save_optimizer_state,
+    shard,
+    whole,
+    without_exchange,
+)
 from chartsight.training.words import centre_words
 from chartsight.vlm.answering import FilmQuestions, answer_films
 from chartsight.vlm.checkpoint import CARD, SHIPPED, Vlm, load_vlm, model_folder, save_vlm
 
 COMPLETE = "complete"  # the marker of a whole checkpoint
+BATCHES = "batches.json"  # how a run with tokens_per_batch or checkpointing cuts its steps
 LEARNED = "learned.safetensors"
+SCHEDULER = "scheduler.pt"
 LANGUAGE_LAYERS = r"model\.language_model\.layers\..*\.(q|k|v|o|gate|up|down)_proj"
 PROJECTOR = "multi_modal_projector"
 TOWER = "vision_tower"
@@ -86,7 +102,8 @@ def train_answers(
     out = Path(out)
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = _questions(recipe, run)
-    vlm = load_vlm(recipe.base)
+    _check_words(recipe, [*train, *valid])
+    vlm = load_vlm(recipe.base, weights=recipe.weights)
     if recipe.centre_words:
         centre_words(vlm)
     terms, pairing = _inherited(vlm, train)
@@ -99,21 +116,31 @@ def train_answers(
     films = _films(recipe, vlm, [*train, *valid], cache_folder, run, quiet=quiet)
     readable = films.rows if films else None
     train, valid = (_with_films(questions, readable, run) for questions in (train, valid))
+    limits = _limits(recipe, vlm)
+    for questions in (valid, train):  # every sample is looked at; the trainer makes its own few rows of valid
+        rows = build_rows(
+            [build_example(question) for question in questions], vlm.prompts, film=recipe.film,
+            branches_per_row=recipe.branches, seed=recipe.seed, limits=limits,
+        )  # fmt: skip
     inputs = _film_inputs(recipe, vlm, films, [*train, *valid], quiet=quiet)
-    rows = build_rows(
-        [build_example(question) for question in train],
-        vlm.prompts, film=recipe.film, branches_per_row=recipe.branches_per_row, seed=recipe.seed,
-    )  # fmt: skip
     # Only now, when everything was read: a run that never began leaves nothing behind, and removes nothing.
-    _make_folder(recipe, out, resume=resume)
-    run.write(out, status="running")
+    processes = PartialState()
+    if processes.is_main_process:
+        _make_folder(recipe, out, resume=resume)
+        run.write(out, status="running")
+    processes.wait_for_everyone()
     tower = vlm.model.model.vision_tower
     learner = _with_trainable_parts(vlm, recipe, swap_tower=isinstance(inputs, TowerFeatures))
-    progress = TrainingProgress(out / "metrics.jsonl", out / "tensorboard", recipe.steps, quiet=quiet)
+    progress = TrainingProgress(
+        out / "metrics.jsonl", out / "tensorboard", recipe.steps_of(len(rows)),
+        cost=StepCost.of(recipe, vlm, rows), report_to=recipe.report_to, quiet=quiet or not processes.is_main_process,
+    )  # fmt: skip
+    if recipe.branches < recipe.branches_per_row:
+        progress.say(f"LoRA dropout {recipe.lora.dropout}: every question has a row of its own (branches share a draw)")
     trainer = FilmTrainer(recipe, out, vlm, learner, rows, valid, inputs, progress)
     started = time.perf_counter()
     with _full_disk_of(out):
-        trainer.learn(_last_whole_checkpoint(out) if resume else None)
+        trainer.learn(_last_whole_checkpoint(out, processes) if resume else None)
 
     if isinstance(inputs, TowerFeatures):
         _language_part(learner).vision_tower = tower
@@ -127,15 +154,23 @@ def train_answers(
         base=None,
         base_fingerprint=None,
     )
+    learned = gather_whole(learner) if recipe.parallel == "fsdp2" else None
+    run.kept = {
+        "train questions": len(train), "valid questions": len(valid), "rows": len(rows),
+        "processes": trainer.n_processes, "questions a row, at most": recipe.branches,
+    }  # fmt: skip
+    if not processes.is_main_process:
+        processes.wait_for_everyone()
+        return run
     with _full_disk_of(out):
-        _save(replace(vlm, card=card), learner, recipe, out)
+        _save(replace(vlm, card=card), learner, recipe, out, learned)
         odds = ItemOdds.of(train)
         if odds.asked:
             odds.write(out / "model")
-    run.kept = {"train questions": len(train), "valid questions": len(valid), "rows": len(rows)}
     run.outputs.append({"path": str(out / "model"), "seconds": round(time.perf_counter() - started, 1)})
     run.outputs.append({"best": trainer.state.best_metric, "best_step": trainer.state.best_global_step})
     run.write(out)
+    processes.wait_for_everyone()
     return run
 
 
@@ -159,24 +194,35 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         self.optimizer: torch.optim.Optimizer | None
         self.control: Any
         self.recipe = recipe
+        self.out = out
+        self.progress = progress
         self.vlm = replace(vlm, model=learner)
         self.film_inputs = inputs
+        self.tokens_per_batch: int | None = None  # found before the first step
         self.valid = _spread(valid, recipe.evaluate.questions)
         self.valid_rows = build_rows(
             [build_example(question) for question in self.valid],
-            vlm.prompts, film=recipe.film, branches_per_row=recipe.branches_per_row, seed=recipe.seed,
+            vlm.prompts, film=recipe.film, branches_per_row=recipe.branches, seed=recipe.seed,
         )  # fmt: skip
+        self.n_processes = PartialState().num_processes
+        share = recipe.accumulate * self.n_processes
+        if recipe.rows_per_step % share:
+            raise RecipeError(
+                "bad-value", "rows_per_step", f"{recipe.rows_per_step} rows a step, {self.n_processes} processes",
+                f"a multiple of {share}",
+            )  # fmt: skip
+        steps = recipe.steps_of(len(rows))
         arguments = TrainingArguments(
             output_dir=str(out / "checkpoints"),
-            max_steps=recipe.steps,
-            per_device_train_batch_size=recipe.rows_per_step // recipe.accumulate,
+            max_steps=steps,
+            per_device_train_batch_size=recipe.rows_per_step // share,
             gradient_accumulation_steps=recipe.accumulate,
             learning_rate=recipe.learning_rates.language_model,
             lr_scheduler_type="cosine",
-            warmup_steps=max(1, math.ceil(recipe.warmup_share * recipe.steps)),
+            warmup_steps=max(1, math.ceil(recipe.warmup_share * steps)),
             weight_decay=recipe.weight_decay,
             max_grad_norm=recipe.max_grad_norm,
-            bf16=use_bfloat16(recipe.precision),
+            bf16=recipe.weights != "float32" or use_bfloat16(recipe.precision),
             eval_strategy="steps",
             eval_steps=recipe.evaluate.every_steps,
             save_strategy="steps",
@@ -195,11 +241,13 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
             seed=recipe.seed,
             data_seed=recipe.seed,
             use_cpu=not torch.cuda.is_available(),
-            dataloader_pin_memory=torch.cuda.is_available(),
+            dataloader_pin_memory=False,  # rows come as they are and become tensors when they are learned from
+            ddp_find_unused_parameters=False,
         )
+        arguments._n_gpu = min(1, arguments.n_gpu)  # several cards without torchrun: one is used, none in threads
         super().__init__(
             model=learner, args=arguments, train_dataset=list(rows), eval_dataset=self.valid_rows,
-            data_collator=self.collate, callbacks=[progress, WholeCheckpoints()],
+            data_collator=list, callbacks=[progress, WholeCheckpoints()],
         )  # fmt: skip
         # The loss below is divided by the questions of the whole optimiser step already.
         self.loss_is_scaled_for_ga = True
@@ -221,11 +269,72 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
                 if state.best_model_checkpoint is not None:
                     self._load_best_model()
                 return
+        self._find_batches(resumed=checkpoint is not None)
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SimilarLengths:
         lengths = [len(row.input_ids) for row in train_dataset or self.train_dataset]
-        return SimilarLengths(lengths, self.recipe.rows_per_step, self.recipe.seed)
+        # Several processes would fill up a last, smaller step with rows that were learned from already.
+        return SimilarLengths(
+            lengths, self.recipe.rows_per_step, self.recipe.seed, whole_steps_only=self.n_processes > 1
+        )
+
+    def _find_batches(self, *, resumed: bool) -> None:
+        """Decide how many tokens are learned from at once, once a run: what goes on cuts its steps as before."""
+        recipe, kept = self.recipe, self.out / BATCHES
+        if recipe.tokens_per_batch is None and recipe.checkpointing == "never":
+            return
+        if resumed and kept.is_file():
+            found = json.loads(kept.read_text("utf-8"))
+        else:
+            found = self._probe_memory()
+            self.accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                write_json(kept, found)
+        self.tokens_per_batch = found["tokens"]
+        if found["checkpointing"]:
+            self._checkpoint_layers()
+
+    def _probe_memory(self) -> dict[str, Any]:
+        """tokens, checkpointing, bytes_a_token: of the longest row, forward once, with what autograd keeps counted."""
+        recipe = self.recipe
+        found: dict[str, Any] = {"tokens": recipe.tokens_per_batch, "checkpointing": recipe.checkpointing == "always"}
+        if recipe.tokens_per_batch != "auto":
+            return found
+        longest = max(self.train_dataset, key=lambda row: len(row.input_ids))
+        width = padded_width([longest])
+        learning = sum(each.numel() for each in self._learning().values())
+        free = free_bytes(self.args.device)
+        if self.n_processes > 1:
+            least = self.accelerator.gather(torch.tensor([free], device=self.args.device)).min()
+            free = int(least)
+        if found["checkpointing"]:
+            self._checkpoint_layers()
+        for _ in range(2):
+            found["bytes_a_token"] = self._kept_bytes(longest) / width
+            found["tokens"] = token_budget(free, learning, found["bytes_a_token"])
+            if found["tokens"] >= width or found["checkpointing"] or recipe.checkpointing == "never":
+                break
+            found["checkpointing"] = True
+            self._checkpoint_layers()
+        if found["tokens"] < width:
+            raise RecipeError(
+                "no-room", "memory", f"{found['tokens']:,} tokens fit, and the longest row has {width:,}",
+                "room for one row", "checkpointing: auto, fewer branches_per_row, weights: bfloat16, or a larger card",
+            )  # fmt: skip
+        return found
+
+    def _kept_bytes(self, row: FilmRow) -> int:
+        batch = self._prepare_inputs(self.collate([row]))
+        self.model.train()
+        with torch.random.fork_rng(), KeptBytes(self.model) as kept, self.compute_loss_context_manager():
+            loss = self.compute_loss(self.model, batch)
+        del loss
+        return kept.total
+
+    def _checkpoint_layers(self) -> None:
+        """Compute the language model's layers twice and hold their inputs only."""
+        _language_part(self.model).language_model.gradient_checkpointing_enable({"use_reentrant": False})
 
     def collate(self, rows: Sequence[FilmRow]) -> dict[str, Any]:
         """A batch as the keyword arguments of `compute_loss`."""
@@ -243,11 +352,32 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
             collated["pixel_values"] = self.film_inputs.gather(batch.image_ids)
         return collated
 
-    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: torch.device) -> Tensor:
+    def _get_num_items_in_batch(self, batch_samples: list[list[FilmRow]], device: torch.device) -> Tensor:
         """Questions of the whole optimiser step, over accumulation and ranks."""
-        count = torch.tensor(sum(batch["n_questions"] for batch in batch_samples), device=device)
+        count = torch.tensor(sum(row.n_questions for rows in batch_samples for row in rows), device=device)
         gathered: Tensor = self.accelerator.gather(count)
         return gathered.sum()
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """The loss of one step's rows (or of one of its accumulated parts), learned from in batches that fit."""
+        batches = split_rows(inputs, self.tokens_per_batch, self._parts(inputs))
+        total = torch.zeros((), device=self.args.device)
+        for nth, rows in enumerate(batches):
+            # Gradients are exchanged between processes once, after the last batch.
+            with nullcontext() if nth + 1 == len(batches) else without_exchange(model):
+                total += super().training_step(model, self.collate(rows), num_items_in_batch)
+        return total
+
+    def _parts(self, rows: Sequence[FilmRow]) -> int:
+        """At least so many batches: parts of a model that are spread over processes are used by all at once."""
+        if self.recipe.parallel == "ddp" or self.n_processes == 1:
+            return 1
+        needed = torch.tensor([len(split_rows(rows, self.tokens_per_batch))], device=self.args.device)
+        return int(self.accelerator.gather(needed).max())
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """0: `training.forecast` counts them."""
+        return 0
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -282,9 +412,15 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Loss and generated answers on the valid questions: eval_loss, eval_accuracy, eval_accuracy_<answer type>."""
+        started = time.perf_counter()
         self.model.eval()
         metrics = {"eval_loss": self._valid_loss(), **self._valid_accuracy()}
         self.model.train()
+        if self.n_processes > 1:  # the same everywhere, so that all stop, or go on, together
+            from accelerate.utils import broadcast_object_list
+
+            (metrics,) = broadcast_object_list([metrics])
+        self.progress.evaluated(time.perf_counter() - started)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -330,7 +466,38 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: each.detach().contiguous() for name, each in self._learning().items()}, folder / LEARNED)
+        save_file({name: whole(each).contiguous() for name, each in self._learning().items()}, folder / LEARNED)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """The weights that learn; parts that are spread over processes are put together by all of them."""
+        if self.recipe.parallel == "fsdp2":
+            parts = {name: whole(each) for name, each in self._learning().items()}
+            if self.args.should_save:
+                folder = Path(output_dir or self.args.output_dir)
+                folder.mkdir(parents=True, exist_ok=True)
+                save_file({name: each.contiguous() for name, each in parts.items()}, folder / LEARNED)
+        else:
+            super().save_model(output_dir, _internal_call)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.recipe.parallel == "fsdp2":
+            save_optimizer_state(self.model, self.optimizer, Path(output_dir), self.args.should_save)
+            if self.args.should_save:
+                torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER)
+        else:
+            super()._save_optimizer_and_scheduler(output_dir)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if self.recipe.parallel == "fsdp2" and checkpoint is not None:
+            load_optimizer_state(self.model, self.optimizer, Path(checkpoint))
+            self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER, weights_only=True))
+        else:
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        # Accelerate would wrap a model that is spread already in DDP; asked to evaluate, it leaves it as it is.
+        self.is_distributed_loading_by_transformers = self.recipe.parallel == "fsdp2"
+        return super()._prepare_for_training(*args, **kwargs)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         stored = load_file(Path(resume_from_checkpoint) / LEARNED)
@@ -344,7 +511,7 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
             )
         with torch.no_grad():
             for name, parameter in learning.items():
-                parameter.copy_(stored[name])
+                put_whole(parameter, stored[name])
 
     def _load_best_model(self) -> None:
         # Its name alone: the path is that of the folder before it was moved.
@@ -364,7 +531,10 @@ class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
     """Marks a checkpoint as whole after everything in it is written; a run killed before leaves none."""
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
-        """Write the marker last."""
+        """Write the marker last: after what every process wrote (each its own random numbers)."""
+        PartialState().wait_for_everyone()
+        if not state.is_world_process_zero:
+            return
         (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).write_text(f"{state.global_step}\n")
 
 
@@ -373,7 +543,8 @@ class WholeCheckpoints(TrainerCallback):  # type: ignore[misc]
 
 def _questions(recipe: AnswerRecipe, run: Run) -> tuple[list[Question], list[Question]]:
     run.read(recipe.questions)
-    about_films = [question for question in read_questions(recipe.questions) if question.image_ids]
+    chosen = select_subset(read_questions(recipe.questions), recipe.subset)
+    about_films = [question for question in chosen if question.image_ids]
     asked = [question for question in about_films if question.looks_at_one_film]
     if several := len(about_films) - len(asked):
         run.drop("question about several films", recipe.questions, count=several)
@@ -388,6 +559,25 @@ def _questions(recipe: AnswerRecipe, run: Run) -> tuple[list[Question], list[Que
     if shared:
         raise GateError("leakage", recipe.questions, f"{len(shared)} patients stand in train and in valid", "none")
     return train, valid
+
+
+def _check_words(recipe: AnswerRecipe, questions: Sequence[Question]) -> None:
+    """Nothing, when no question's words would train silently wrong (`training.checks`)."""
+    study_of, frontal = None, {}
+    if recipe.film:
+        index = read_film_index(film_index_of(recipe.questions))
+        index.films(sorted({image_id for question in questions for image_id in question.image_ids}))
+        study_of = {image_id: film.study_id for image_id, film in index.items()}
+        frontal = frontal_films(index.source)
+    for question in questions:
+        for check in word_checks(question, study_of, frontal):
+            check()
+
+
+def _limits(recipe: AnswerRecipe, vlm: Vlm) -> Limits:
+    longest = int(vlm.model.config.text_config.max_position_embeddings)
+    features = vlm.card.image_tokens if recipe.film else 0
+    return Limits(vlm.prompts.image_token_id, features, recipe.max_length or longest)
 
 
 def _spread(questions: Sequence[Question], limit: int) -> list[Question]:
@@ -446,13 +636,14 @@ def _make_folder(recipe: AnswerRecipe, out: Path, *, resume: bool) -> None:
     (out / "recipe.yaml").write_text(_resolved(recipe), "utf-8")
 
 
-def _last_whole_checkpoint(out: Path) -> Path | None:
+def _last_whole_checkpoint(out: Path, processes: PartialState) -> Path | None:
     whole = []
     for folder in (out / "checkpoints").glob("checkpoint-*"):
         if (folder / COMPLETE).is_file():
             whole.append(folder)
-        else:
+        elif processes.is_main_process:
             shutil.rmtree(folder)  # killed while it was written
+    processes.wait_for_everyone()
     return max(whole, key=lambda folder: int(folder.name.split("-")[1])) if whole else None
 
 
@@ -513,8 +704,9 @@ def _with_trainable_parts(vlm: Vlm, recipe: AnswerRecipe, *, swap_tower: bool) -
         adapted = get_peft_model(
             model,
             LoraConfig(
-                r=recipe.lora.rank, lora_alpha=recipe.lora.alpha, lora_dropout=0.0, bias="none",
-                target_modules=LANGUAGE_LAYERS, modules_to_save=saved if recipe.film else None,
+                r=recipe.lora.rank, lora_alpha=recipe.lora.alpha, lora_dropout=recipe.lora.dropout, bias="none",
+                use_dora=recipe.lora.dora, target_modules=LANGUAGE_LAYERS,
+                modules_to_save=saved if recipe.film else None,
             ),
         )  # fmt: skip
         if not any("lora_" in name for name, _ in adapted.named_parameters()):
@@ -527,7 +719,10 @@ def _with_trainable_parts(vlm: Vlm, recipe: AnswerRecipe, *, swap_tower: bool) -
             model.model.multi_modal_projector.requires_grad_(train.projector == "full")
             model.model.vision_tower.requires_grad_(train.tower == "full")
         learner = model
-    return learner
+    for parameter in learner.parameters():
+        if parameter.requires_grad:  # what learns by small steps would lose them in bfloat16
+            parameter.data = parameter.data.float()
+    return shard(learner, recipe) if recipe.parallel == "fsdp2" else learner
 
 
 def _language_part(learner: nn.Module) -> Any:
@@ -536,14 +731,14 @@ def _language_part(learner: nn.Module) -> Any:
     return (wrapped.get_base_model() if hasattr(wrapped, "get_base_model") else wrapped).model
 
 
-def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, out: Path) -> None:
-    """The learned model under `vlm`'s card: an adapter, or whole weights."""
+def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, out: Path, learned: Mapping[str, Tensor] | None = None) -> None:
+    """The learned model under `vlm`'s card: an adapter, or whole weights; `learned` when they are spread over cards."""
     folder = out / "model"
     remove(folder)
     if recipe.train.language_model == "lora":
         base = model_folder(recipe.base)
         shipped = base.parent == SHIPPED
-        learner.save_pretrained(folder, safe_serialization=True)
+        learner.save_pretrained(folder, safe_serialization=True, state_dict=learned)
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's template, full of blanks
         name = base.name if shipped else os.path.relpath(base.resolve(), folder.resolve())
         # PEFT notes where the base was. That path means nothing elsewhere, and would make the same adapter, learned in
@@ -554,7 +749,7 @@ def _save(vlm: Vlm, learner: Any, recipe: AnswerRecipe, out: Path) -> None:
         )
         write_json(folder / CARD, replace(vlm.card, base=name, base_fingerprint=vlm.fingerprint).as_dict())
     else:
-        save_vlm(replace(vlm, model=learner), folder)
+        save_vlm(replace(vlm, model=learner), folder, state_dict=learned)
 
 
 def is_finished(out: Path) -> bool:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chartsight.errors import CheckpointError
 from chartsight.runs import sha256_file, write_json
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
+Weights = Literal["float32", "bfloat16", "nf4"]
 CARD = "chartsight.json"
 CONVERSION = "conversion.json"  # where the weights came from; moves no answer
 ADAPTER = "adapter_model.safetensors"
@@ -163,13 +166,14 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = True) -> Vlm:
-    """A model with its tokenizer and card, in float32, ready to answer.
+def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = True, weights: Weights = "float32") -> Vlm:
+    """A model with its tokenizer and card, ready to answer.
 
     Args:
         name_or_path: A shipped name, a model folder, or a training run's folder.
         device: cpu, cuda, cuda:1, ...
         merge: Fold an adapter into the weights (the answers are those of the adapter up to rounding).
+        weights: How they are held: float32; bfloat16, half as large; nf4, an eighth, by bitsandbytes.
 
     Raises:
         CheckpointError: A missing folder, weight, or base; another base than the adapter was trained on.
@@ -193,7 +197,12 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
     card = read_card(folder)
     own = fingerprint(folder)
     if card.base is not None:
-        base = load_vlm(base_folder(folder, card), device)
+        if weights == "nf4":
+            raise CheckpointError(
+                "adapter-on-nf4", folder, "is an adapter, which is not folded into weights of four bits",
+                "whole weights", "chartsight models merge makes them",
+            )  # fmt: skip
+        base = load_vlm(base_folder(folder, card), device, weights=weights)
         if base.fingerprint != card.base_fingerprint:
             raise CheckpointError(
                 "other-base", folder, f"its base {card.base} has fingerprint {base.fingerprint}",
@@ -204,15 +213,43 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
     try:
         # Another shape is tolerated here only to be listed, and refused, with the other differences below.
         model, report = LlavaForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True, ignore_mismatched_sizes=True
-        )
+            folder, output_loading_info=True, local_files_only=True, ignore_mismatched_sizes=True,
+            **_held(weights),
+        )  # fmt: skip
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise _unreadable(folder, "weights, configuration or tokenizer", error) from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if keys := sorted(map(str, report.get(kind) or ())):
             raise CheckpointError("other-weights", folder, f"{kind.replace('_', ' ')}: {', '.join(keys[:4])}", "none")
-    return Vlm(model.to(device).eval(), tokenizer, card, own)
+    return Vlm(model.eval() if weights == "nf4" else model.to(device).eval(), tokenizer, card, own)
+
+
+def _held(weights: Weights) -> dict[str, Any]:
+    """How `from_pretrained` shall hold weights.
+
+    Raises:
+        CheckpointError: bitsandbytes is not installed.
+    """
+    import torch
+
+    if weights != "nf4":
+        return {"dtype": getattr(torch, weights)}
+    from importlib.util import find_spec
+
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise CheckpointError(
+            "no-bitsandbytes", "weights: nf4", "bitsandbytes is not installed", "it", "pip install bitsandbytes"
+        )
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+    )  # fmt: skip
+    place = {"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else {"": "cpu"}
+    return {"dtype": torch.bfloat16, "quantization_config": four_bits, "device_map": place}
 
 
 def _unreadable(folder: Path, parts: str, error: Exception) -> CheckpointError:
@@ -253,13 +290,16 @@ def _with_adapter(model: LlavaForConditionalGeneration, folder: Path, *, merge: 
     return adapted.merge_and_unload() if merge else adapted
 
 
-def save_vlm(vlm: Vlm, folder: Path, dtype: torch.dtype | None = None) -> None:
+def save_vlm(
+    vlm: Vlm, folder: Path, dtype: torch.dtype | None = None, *, state_dict: Mapping[str, Any] | None = None
+) -> None:
     """Whole weights, tokenizer and card into `folder` (created).
 
     Args:
         vlm: With any adapter merged.
         folder: Does not exist yet.
         dtype: Of the stored weights; None keeps the model's. bfloat16 halves the file.
+        state_dict: The weights, where the model holds parts of them only.
     """
     import copy
 
@@ -267,6 +307,6 @@ def save_vlm(vlm: Vlm, folder: Path, dtype: torch.dtype | None = None) -> None:
 
     logging.disable_progress_bar()
     model = vlm.model if dtype is None else copy.deepcopy(vlm.model).to(dtype)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=state_dict)
     vlm.tokenizer.save_pretrained(folder)
     write_json(folder / CARD, vlm.card.as_dict())

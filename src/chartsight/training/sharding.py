@@ -1,0 +1,131 @@
+"""A model spread over processes (FSDP2): every layer's weights in parts, put together while the layer is computed.
+
+`fully_shard` is applied here, not asked of the Trainer, whose own FSDP2 on processors is DDP without a word
+(transformers 5.23). So the same code runs on two processes of a laptop and on eight cards, and a test sees DTensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from chartsight.training.precision import use_bfloat16
+from chartsight.training.recipe import AnswerRecipe
+
+OPTIMIZER = "optimizer.pt"
+
+
+def shard(learner: nn.Module, recipe: AnswerRecipe) -> nn.Module:
+    """The model with every decoder layer, the projector, the tower and the rest in parts; itself when alone.
+
+    Args:
+        learner: With PEFT around it or without; the same on every process.
+        recipe: Decides what layers are computed in.
+    """
+    import torch.distributed as dist
+    from accelerate import PartialState
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    processes = PartialState()
+    if processes.num_processes == 1:
+        return learner
+    device = processes.device.type
+    mesh = init_device_mesh(device, (dist.get_world_size(),))
+    in_bfloat16 = recipe.weights != "float32" or use_bfloat16(recipe.precision)
+    policy = (
+        MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+        if in_bfloat16
+        else MixedPrecisionPolicy()
+    )
+    wrapped: Any = learner
+    model = (wrapped.get_base_model() if hasattr(wrapped, "get_base_model") else wrapped).model
+    if device == "cuda":
+        torch.cuda.set_device(processes.device)
+    for layer in model.language_model.layers:
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    # The tower and the projector are called by themselves when a film is encoded, so each is a part of its own.
+    for part in (model.vision_tower, model.multi_modal_projector):
+        if any(True for _ in part.parameters()):
+            fully_shard(part, mesh=mesh, mp_policy=policy)
+    fully_shard(learner, mesh=mesh, mp_policy=policy)
+    return learner
+
+
+def is_spread(tensor: Tensor) -> bool:
+    """Whether a process holds a part of it only."""
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(tensor, DTensor)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a parameter, on the processor when it was spread; called by every process at once."""
+    if not is_spread(tensor):
+        return tensor.detach()
+    spread: Any = tensor.detach()
+    together: Tensor = spread.full_tensor().cpu()
+    return together
+
+
+def put_whole(parameter: Tensor, value: Tensor) -> None:
+    """`value` into a parameter; into a spread one each process's part of it."""
+    if not is_spread(parameter):
+        parameter.copy_(value)
+        return
+    from torch.distributed.tensor import distribute_tensor
+
+    spread: Any = parameter
+    parameter.copy_(distribute_tensor(value.to(spread.device), spread.device_mesh, spread.placements))
+
+
+def gather_whole(learner: nn.Module) -> dict[str, Tensor]:
+    """Every weight put together; called by every process at once."""
+    return {name: whole(value) for name, value in learner.state_dict().items()}
+
+
+@contextlib.contextmanager
+def without_exchange(model: nn.Module) -> Iterator[None]:
+    """Gradients of the block stay with each process; the next backward outside of it exchanges the sum."""
+    spread: Any = model
+    if hasattr(spread, "set_requires_gradient_sync"):
+        spread.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            spread.set_requires_gradient_sync(True)
+    elif hasattr(spread, "no_sync"):
+        with spread.no_sync():
+            yield
+    else:
+        yield
+
+
+def save_optimizer_state(model: nn.Module, optimizer: Any, folder: Path, writes: bool) -> None:
+    """The moments of every weight that learns, put together, in `folder`; called by every process at once."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
+
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    state = get_optimizer_state_dict(model, _bare(optimizer), options=options)
+    if writes:
+        torch.save(state, folder / OPTIMIZER)
+
+
+def load_optimizer_state(model: nn.Module, optimizer: Any, folder: Path) -> None:
+    """The moments of `save_optimizer_state`, each process its part."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, set_optimizer_state_dict
+
+    state = torch.load(folder / OPTIMIZER, weights_only=True)
+    options = StateDictOptions(full_state_dict=True)
+    set_optimizer_state_dict(model, _bare(optimizer), state, options=options)
+
+
+def _bare(optimizer: Any) -> torch.optim.Optimizer:
+    """The optimiser inside Accelerate's."""
+    bare: torch.optim.Optimizer = getattr(optimizer, "optimizer", optimizer)
+    return bare
