@@ -46,6 +46,7 @@ COMMAND_LINE = {
     "questions card": "QUESTIONS OUT --near-duplicates --force --quiet -q --json",
     "questions curate": "QUESTIONS OUT --action --subset --ties --no-ties --leakage --max-prior --near-duplicates "
     "--pairs --seed --force --quiet -q --json",
+    "doctor": "RECIPE --set --quiet -q --json",
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --sets --scoring --shots --device --engine "
     "--workers --endpoint --served --concurrency --timeout --attest --force --quiet -q --json",

@@ -138,9 +138,7 @@ def test_films_that_are_gone_cut_short_or_others(answer_recipe: Recipes, lesson:
     assert {Path(fault.where).name for fault in found.faults} == {moved[n].path.name for n in (1, 2, 3, 4)}
 
 
-def test_no_weight_is_read(
-    answer_recipe: Recipes, starter_folder: Path, tmp_path: Path
-) -> None:
+def test_no_weight_is_read(answer_recipe: Recipes, starter_folder: Path, tmp_path: Path) -> None:
     """The weights are taken away: the doctor does not notice."""
     bare = Path(shutil.copytree(starter_folder, tmp_path / "bare"))
     (bare / "model.safetensors").unlink()

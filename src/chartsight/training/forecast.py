@@ -157,11 +157,14 @@ class Load:
         return cls(sum(lengths) / n, max(lengths), questions / n, answer_tokens / n, plain_tokens)
 
     @classmethod
-    def assumed(cls, image_tokens: int, questions: float) -> Load:
-        """Rows of EHRXQA's length: 36 tokens around the film, 24 of question and answer, 6 of them the answer's."""
+    def assumed(cls, image_tokens: int, questions: float, words: int = 24, answer: int = 6) -> Load:
+        """Rows that are all alike: 36 tokens around the film; `words` for a question, `answer` of them its answer.
+
+        The usual numbers are those of EHRXQA's one-image questions under LLaVA's template.
+        """
         prefix = image_tokens + 36
-        tokens = prefix + 24 * questions
-        return cls(tokens, math.ceil(tokens), questions, 6 * questions, prefix + 24)
+        tokens = prefix + words * questions
+        return cls(tokens, math.ceil(tokens), questions, answer * questions, prefix + words)
 
 
 def flops_per_row(arch: Architecture, recipe: AnswerRecipe, load: Load) -> float:
@@ -234,12 +237,13 @@ class Forecast:
         hardware: The machine.
         weights_gib: Of weights, gradients and moments on a card.
         batch_gib: Of the tokens of one micro-batch on a card.
-        memory_gib: All of it, with an assumed overhead.
+        memory_gib: All of it, with an assumed overhead; of a run that fills the card up, the least it needs.
         fits: Whether a micro-batch of the longest row fits.
         tokens_at_once: How many tokens fit beside the weights.
         hours: Between the assumed shares of the peak: the longest and the shortest.
         tflop_a_question: Of one question.
         checkpointing: Whether layers are computed twice.
+        fills_up: Whether micro-batches take what is free.
     """
 
     hardware: Hardware
@@ -251,17 +255,16 @@ class Forecast:
     hours: tuple[float, float]
     tflop_a_question: float
     checkpointing: bool
+    fills_up: bool
 
     def sentence(self) -> str:
         """For a terminal and the top of a recipe."""
         if not self.fits:
-            return (
-                f"{self.hardware.name}: does not fit ({self.memory_gib:.0f} GiB needed of {self.hardware.memory_gib:g})"
-            )
-        high, low = self.hours
-        time = f"{low:.2g} to {high:.2g} h"
+            return f"{self.hardware.name}: does not fit ({self.memory_gib:.0f} of {self.hardware.memory_gib:g} GiB)"
+        low, high = (f"{hours:.2g}" if hours < 10 else f"{hours:.0f}" for hours in reversed(self.hours))
+        memory = f"{'at least ' if self.fills_up else ''}{self.memory_gib:.0f} GiB a card"
         twice = ", layers computed twice" if self.checkpointing else ""
-        return f"{self.hardware.name}: {self.memory_gib:.0f} GiB a card, {time}{twice}"
+        return f"{self.hardware.name}: {memory}, {low} to {high} h{twice}"
 
 
 def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, hardware: Hardware) -> Forecast:
@@ -287,7 +290,7 @@ def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, ha
     a_card = max(1, recipe.rows_per_step // hardware.cards)
     wanted = load.longest * max(1, a_card // recipe.accumulate)
     if recipe.tokens_per_batch == "auto":
-        wanted = max(load.longest, min(wanted, fitting))
+        wanted = load.longest
     elif recipe.tokens_per_batch is not None:
         wanted = max(load.longest, min(wanted, recipe.tokens_per_batch))
     batch = wanted * (a_token + logits)
@@ -298,4 +301,5 @@ def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, ha
     return Forecast(
         hardware, weights / GIB, batch / GIB, needed, needed <= hardware.memory_gib, fitting, hours,
         per_row / load.questions / 1e12, recipe.checkpointing == "always",
+        recipe.tokens_per_batch == "auto",
     )  # fmt: skip

@@ -56,7 +56,7 @@ from chartsight.training.loss import question_loss
 from chartsight.training.micro_batches import KeptBytes, free_bytes, padded_width, split_rows, token_budget
 from chartsight.training.order import SimilarLengths
 from chartsight.training.precision import use_bfloat16
-from chartsight.training.progress import StepCost, TrainingProgress
+from chartsight.training.progress import StepCost, TrainingProgress, load_tracker
 from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.rows import FilmRow, collate_rows
 from chartsight.training.sharding import (
@@ -110,8 +110,8 @@ def train_answers(
     run.terms, run.pairing = terms, pairing
     _check_folder(recipe, out, resume=resume, force=force)
     set_seed(recipe.seed)
-    # PEFT asks transformers for a renamed property; nothing a user could do about it.
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+    # PEFT asks transformers for a renamed property, and 5.21 has the old name only; nothing a user could do about it.
+    warnings.filterwarnings("ignore", message="`(is_gradient|gradient)_checkpointing", category=FutureWarning)
 
     films = _films(recipe, vlm, [*train, *valid], cache_folder, run, quiet=quiet)
     readable = films.rows if films else None
@@ -123,6 +123,8 @@ def train_answers(
             branches_per_row=recipe.branches, seed=recipe.seed, limits=limits,
         )  # fmt: skip
     inputs = _film_inputs(recipe, vlm, films, [*train, *valid], quiet=quiet)
+    for name in recipe.report_to:
+        load_tracker(name)
     # Only now, when everything was read: a run that never began leaves nothing behind, and removes nothing.
     processes = PartialState()
     if processes.is_main_process:

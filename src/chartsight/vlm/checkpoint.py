@@ -279,7 +279,9 @@ def _with_adapter(model: LlavaForConditionalGeneration, folder: Path, *, merge: 
     except (OSError, RuntimeError, SafetensorError) as error:
         raise _unreadable(folder, "the adapter", error) from error
     held = {
-        name.replace(".modules_to_save.default.", ".").replace(".default.", ".")
+        name.replace(".modules_to_save.default.", ".")
+        .replace(".lora_magnitude_vector.default.weight", ".lora_magnitude_vector")  # DoRA's
+        .replace(".default.", ".")
         for name, _ in adapted.named_parameters()
         if "lora_" in name or ".modules_to_save." in name
     }

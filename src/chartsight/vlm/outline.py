@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chartsight.errors import CheckpointError
-from chartsight.vlm.checkpoint import CARD, ModelCard, fingerprint, model_folder, read_card
+from chartsight.vlm.checkpoint import ModelCard, base_folder, fingerprint, model_folder, read_card
 from chartsight.vlm.prompts import prompt_template
 from chartsight.vlm.tokens import PromptTokenizer
 
@@ -69,8 +69,7 @@ def read_outline(name_or_path: str | Path) -> Outline:
     folder = model_folder(name_or_path)
     card = read_card(folder)
     if card.base is not None:
-        beside = folder / card.base  # a relative base is relative to the adapter
-        base = read_outline(beside if (beside / CARD).is_file() else card.base)
+        base = read_outline(base_folder(folder, card))
         found = fingerprint(base.own_folder)
         if found != card.base_fingerprint:
             raise CheckpointError(
