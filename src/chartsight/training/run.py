@@ -61,6 +61,7 @@ from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.rows import FilmRow, collate_rows
 from chartsight.training.sharding import (
     gather_whole,
+    let_go,
     load_optimizer_state,
     put_whole,
     save_optimizer_state,
@@ -521,6 +522,7 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         self._load_from_checkpoint(str(Path(self.args.output_dir) / best))
 
     def _learning(self) -> dict[str, nn.Parameter]:
+        let_go(self.model)
         return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
 
     def _encode(self, vlm: Vlm, image_ids: Sequence[str]) -> Tensor:

@@ -57,6 +57,14 @@ def shard(learner: nn.Module, recipe: AnswerRecipe) -> nn.Module:
     return learner
 
 
+def let_go(model: nn.Module) -> None:
+    """Leave to each process its parts alone: after a forward without backward the outermost ones are still together."""
+    for module in model.modules():
+        spread: Any = module
+        if hasattr(spread, "reshard"):
+            spread.reshard()
+
+
 def is_spread(tensor: Tensor) -> bool:
     """Whether a process holds a part of it only."""
     from torch.distributed.tensor import DTensor
