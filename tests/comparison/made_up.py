@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from chartsight.comparison.predictions import Predict
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.questions.files import read_questions, write_questions
+from chartsight.questions.variants import build_variants, read_known_films, read_variants, write_variants
 from chartsight.schema import Condition, Pairing, Question, Split, prediction_schema
 
 SIDES = ("left lung", "right lung")
@@ -110,26 +111,34 @@ def stand_in(habits: dict[str, Habit], asked: list[tuple[str, str]] | None = Non
     """A predictor whose models have the habits of their names; notes each call in `asked`."""
 
     def predict(
-        model: str | Path, questions: Path, out: Path, *, condition: Condition = "full", split: Split = "test",
-        seed: int = 0, limit: int | None = None, sets: str = "generate", quiet: bool = False,
-    ) -> Path:  # fmt: skip
-        if out.exists() and pq.read_table(out)["model_fingerprint"][0].as_py() == f"made-up-{model}":
-            return out
-        if asked is not None:
-            asked.append((str(model), condition))
-        generator = np.random.default_rng([seed, len(str(model)), len(condition)])
+        model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str = "",
+        split: Split = "test", seed: int = 0, limit: int | None = None, sets: str = "generate", quiet: bool = False,
+    ) -> dict[Condition, Path]:  # fmt: skip
         chosen = [question for question in read_questions(questions) if question.split == split][:limit]
-        rows = [
-            {
-                "question_id": question.question_id, "model_fingerprint": f"made-up-{model}", "condition": condition,
-                "raw_text": habits[str(model)](question, condition, generator), "value": "null", "outcome": "answered",
-            }
-            for question in chosen
-        ]  # fmt: skip
-        names = prediction_schema().names
-        pq.write_table(
-            pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], prediction_schema()), out
+        variants = build_variants(
+            [each for each in chosen if each.looks_at_one_film], conditions, read_known_films(questions), seed
         )
-        return out
+        path = folder / "variants.parquet"
+        kept = read_variants(path) if path.is_file() else {}
+        write_variants(path, {**kept, **variants}, seed=seed, replace=True)
+        outs = {each: folder / f"{name}.{each}.parquet" for each in conditions if variants[each]}
+        for condition, out in outs.items():
+            if out.exists() and pq.read_table(out)["model_fingerprint"][0].as_py() == f"made-up-{model}":
+                continue
+            if asked is not None:
+                asked.append((str(model), condition))
+            generator = np.random.default_rng([seed, len(str(model)), len(condition)])
+            rows = [
+                {
+                    "question_id": question.question_id, "model_fingerprint": f"made-up-{model}",
+                    "condition": condition, "raw_text": habits[str(model)](question, condition, generator),
+                    "value": "null", "outcome": "answered",
+                }
+                for question in chosen if question.question_id in variants[condition]
+            ]  # fmt: skip
+            names = prediction_schema().names
+            table = [{name: row.get(name) for name in names} for row in rows]
+            pq.write_table(pa.Table.from_pylist(table, prediction_schema()), out)
+        return outs
 
     return predict

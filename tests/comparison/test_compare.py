@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from chartsight.comparison import ComparedModel, CompareRecipe, ComparisonResult
 from chartsight.errors import GateError, OutputError, QuestionError, RecipeError
 from chartsight.evaluation import benjamini_hochberg, holm, in_words, scorer_stamp
 from chartsight.questions.files import read_questions, write_questions
+from chartsight.schema import Condition
 from tests.comparison.made_up import Habit, always_the_same, declines, guesses, make_questions, sees, stand_in
 
 HABITS: dict[str, Habit] = {"blind": always_the_same, "sees": sees, "guess": guesses, "twin": always_the_same}
@@ -27,7 +30,7 @@ def recipe(questions: Path, tuned: str, **changes: object) -> CompareRecipe:
         ComparedModel(name="tuned", path=tuned, role="tuned", label="fine-tuned"),
         ComparedModel(name="twin", path="twin", role="twin"),
     )
-    fields: dict[str, object] = {"questions": questions, "models": models, "bootstrap": 400, **changes}
+    fields: dict[str, object] = {"questions": questions, "models": models, "bootstrap": 400, "audits": False, **changes}
     return CompareRecipe.model_validate(fields)
 
 
@@ -269,11 +272,11 @@ def test_a_limit_compares_the_same_questions(questions: Path, tmp_path: Path) ->
 
 
 def test_missing_and_foreign_files_are_one_line(questions: Path, tmp_path: Path) -> None:
-    def forgets(model: str | Path, questions: Path, out: Path, **options: object) -> Path:
-        stand_in(HABITS)(model, questions, out, condition=options["condition"])  # type: ignore[arg-type]
-        if model == "twin":
-            pq.write_table(pq.read_table(out).slice(5), out)
-        return out
+    def forgets(*given: Any, **options: Any) -> Mapping[Condition, Path]:
+        outs = stand_in(HABITS)(*given, **options)
+        if options["name"] == "twin":
+            pq.write_table(pq.read_table(outs["full"]).slice(5), outs["full"])
+        return outs
 
     with pytest.raises(QuestionError, match="5 questions have no prediction"):
         compare(recipe(questions, "sees"), tmp_path / "out", predict=forgets)

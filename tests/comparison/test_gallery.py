@@ -50,7 +50,7 @@ def test_the_page_holds_every_answer(compared: ComparisonResult) -> None:
     assert payload["ids"] == table["question_id"].to_pylist()
     tuned = payload["models"][1]
     by_name = {each["name"]: each for each in tuned["conditions"]}
-    assert list(by_name) == ["full", "shuffled", "blank"]
+    assert list(by_name)[:3] == ["full", "shuffled", "blank"]
     right = [code == "1" for code in by_name["full"]["verdict"]]
     assert right == table["tuned.full.correct"].to_pylist()
     texts = [payload["texts"][place] for place in by_name["blank"]["said"]]
@@ -60,12 +60,11 @@ def test_the_page_holds_every_answer(compared: ComparisonResult) -> None:
 
 def test_a_page_that_is_shared_holds_no_identifier_film_or_free_text(questions: Path, tmp_path: Path) -> None:
     recipe = recipe_of(questions)
-    asked, answers = collect_answers(
-        recipe, [each for each in read_questions(questions) if each.split == "test"], tmp_path,
-        lambda model, path, out, **options: stand_in({**HABITS, "sees": lambda *_: "yes, says Dr. Miller"})(
-            model, path, out, condition=options["condition"]),
-    )  # fmt: skip
-    items = build_items(recipe, asked, [None] * len(asked), answers)
+    habits = {**HABITS, "sees": lambda *_: "yes, says Dr. Miller"}
+    chosen = [each for each in read_questions(questions) if each.split == "test"]
+    collected = collect_answers(recipe, chosen, tmp_path, stand_in(habits))
+    asked = collected.asked
+    items = build_items(recipe, asked, [None] * len(asked), collected.answers)
     open_page = build_gallery(recipe, items, range(20), "open")
     assert "Dr. Miller" in open_page.payload and asked[0].question_id in open_page.payload and open_page.films
     shared = build_gallery(recipe, items, range(20), "open", shareable=True)
@@ -138,13 +137,22 @@ def fits(row: dict[str, Any], key: str, value: str) -> bool:
         return len({row[f"{name}.full.correct"] for name in value.split(",")}) == 2
     if key == "template":
         return bool(row["template_id"] == value)
+    if f"facet.{key}" in row or key.endswith(".quadrant"):
+        return bool(row[f"facet.{key}" if f"facet.{key}" in row else key] == value)
+    if key == "ids":
+        return row["question_id"] in value.split(",")
     if key == "type":
         return value.startswith({"boolean": "verify", "choice": "choose", "set": "query"}[row["answer_type"]])
-    if key == "prior":
-        return bool(row["facet.prior"] == value)
     model, _, condition = key.rpartition(".")
     if row[f"{key}.correct"] is None:
         return False
+    if value in ("other", "alike", "follow", "stick"):
+        other = row[f"gold.{condition}"] is not None and row[f"gold.{condition}"] != row["gold"]
+        same = row[f"{key}.answer"] == row[f"{model}.full.answer"]
+        kept = {"other": True, "follow": row[f"{key}.correct"], "stick": same}
+        return bool(other and kept[value]) if value != "alike" else row[f"gold.{condition}"] == row["gold"]
+    if value == "same":
+        return bool(row[f"{key}.answer"] == row[f"{model}.full.answer"])
     if value == "changed":
         return bool(row[f"{key}.answer"] != row[f"{model}.full.answer"])
     if value == "unread":

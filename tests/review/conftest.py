@@ -21,7 +21,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ComparedModel(name="taught", path="sees", role="tuned", label="taught-here"),
         ComparedModel(name="filmless", path="twin", role="twin"),
     )
-    recipe = CompareRecipe(questions=questions, models=models, bootstrap=100)
+    recipe = CompareRecipe(questions=questions, models=models, bootstrap=100, audits=False)
     compare(recipe, folder / "report", predict=stand_in(HABITS), quiet=True)
     return folder / "report"
 

@@ -9,6 +9,7 @@
   const SVG = document.querySelector("svg.sprite").namespaceURI;
   const ROWS = 100; // rows drawn at once; a button draws more
   const facets = new Map(data.facets.map((facet) => [facet.name, facet]));
+  const telling = data.facets.filter((facet) => facet.values.length > 1); // one value for all is nothing to filter by
   const models = new Map(data.models.map((model) => [model.name, model]));
   const said = new Map(); // "tuned.full" → its answers
   for (const model of data.models) {
@@ -172,9 +173,9 @@
     make("label", { for: "filter-q" }, make("span", {}, "search"), search),
     ...data.models.map((model) => select(`${model.name}.full`, model.title, [["right", "right"], ["wrong", "wrong"], ["unread", WORDS.unread]])),
     data.models.length > 1 ? select("differ", "agreement", [["any", "models disagree"]]) : "",
-    ...data.facets.filter((facet) => ["template", "type", "kind"].includes(facet.name)).map((facet) => select(facet.name, facet.words, counted(facet))),
+    ...telling.filter((facet) => ["template", "type", "kind"].includes(facet.name)).map((facet) => select(facet.name, facet.words, counted(facet))),
   );
-  const more = data.facets.filter((facet) => !["template", "type", "kind"].includes(facet.name));
+  const more = telling.filter((facet) => !["template", "type", "kind"].includes(facet.name));
   const others = [...said].filter(([key]) => !key.endsWith(".full"));
   const further = make("details", { class: "more" }, make("summary", {}, "more filters"), make("div", { class: "filters" },
     ...more.map((facet) => select(facet.name, facet.words, counted(facet))),
@@ -276,7 +277,7 @@
         make("p", { class: "question" }, data.texts[data.question[item]]),
         make("p", { class: "gold" }, "Right answer: ", make("strong", {}, data.texts[data.gold[item]])),
         make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))),
-        make("p", { class: "tags" }, ...data.facets.map((facet) => make("button", { type: "button", class: "chip", title: "only such items", onclick: () => setFilter(facet.name, facet.values[facet.of[item]]) }, `${facet.words}: ${facet.values[facet.of[item]]}`)).flatMap((each) => [each, " "])),
+        make("p", { class: "tags" }, ...telling.map((facet) => make("button", { type: "button", class: "chip", title: "only such items", onclick: () => setFilter(facet.name, facet.values[facet.of[item]]) }, `${facet.words}: ${facet.values[facet.of[item]]}`)).flatMap((each) => [each, " "])),
         make("p", { class: "id" }, make("a", { href: address(item), title: "a link to this item" }, data.ids ? data.ids[item] : `item ${item + 1}`), ` · ${place + 1} of ${found.length.toLocaleString("en")}`),
       ));
   }

@@ -19,9 +19,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl
 
 from chartsight.comparison.groups import ANSWER_TYPE_WORDS
 from chartsight.comparison.items import UNKNOWN, ItemTable, plain, plain_json
@@ -170,7 +173,7 @@ def _payload(recipe: CompareRecipe, items: ItemTable, film_of: Sequence[int | No
         "question": [texts.place(question_text(each, shareable=shareable)) for each in questions],
         "gold": own_gold,
         "film": [-1 if number is None else number for number in film_of],
-        "facets": [_facet(name, values, recipe) for name, values in facets.items() if len(set(values)) > 1],
+        "facets": [_facet(name, values, recipe) for name, values in facets.items()],
         "models": models,
     }
     payload["texts"] = list(texts.places)
@@ -199,6 +202,19 @@ def _said(answers: Answers, place: int, shareable: bool) -> str:
     if not text:
         return f"({answers.outcomes[place]})" if answers.is_asked[place] else ""
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def drop_unknown_links(html: str, items: ItemTable) -> str:
+    """The page, where a link by what these items were not asked, or by a facet that they lack, is none."""
+    known = {"differ", "film", "ids", "q", "at", "kind", "template", "type", *items.facets}
+    known |= {f"{model}.{condition}" for model, condition in items.answers}
+    known |= {f"{model}.quadrant" for model in items.quadrants}
+
+    def kept(match: re.Match[str]) -> str:
+        keys = {key for key, _ in parse_qsl(unescape(match[1]), keep_blank_values=True)}
+        return match[0] if keys <= known else ""
+
+    return re.sub(r' href="#items\?([^"]*)"', kept, html)
 
 
 def question_text(question: Question, *, shareable: bool) -> str:

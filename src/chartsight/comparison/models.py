@@ -35,6 +35,9 @@ from chartsight.evaluation import (
 )
 from chartsight.schema import AnswerType, Condition, Outcome, Question
 
+# Other films for the same question: what they cost is a paired difference. The other conditions are the audits'.
+COMPARED_FILMS: tuple[Condition, ...] = ("shuffled", "blank", "noise", "question_only")
+
 
 @dataclass(frozen=True)
 class UnderCondition:
@@ -110,8 +113,8 @@ def model_result(
                 drop=paired_difference(bootstrap, full.is_correct, answers[model.name, condition].is_correct),
                 changed=bootstrap.proportion(has_changed(full, answers[model.name, condition])),
             )
-            for condition in model.asked_under(recipe.conditions)
-            if condition != "full"
+            for condition in recipe.asked_of(model)
+            if condition in COMPARED_FILMS and (model.name, condition) in answers
         ),
         outcomes=dict(sorted(Counter(full.outcomes).items())),
         booleans=count_booleans(

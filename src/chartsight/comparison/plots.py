@@ -7,8 +7,10 @@ Text stays text. Same numbers, same bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote_plus
 
 from chartsight.comparison.analysis import Analysis
 from chartsight.comparison.curves import Curve
@@ -35,22 +37,22 @@ SMOOTHED_POINTS = 200
 
 def plot_overview(analysis: Analysis) -> str:
     """Accuracy of every model with the right, a shuffled and a blank film, against the template prior."""
-    figure, axes = _figure(1.05 + 0.46 * len(analysis.models))
+    figure, axes = new_axes(1.05 + 0.46 * len(analysis.models))
     for row, result in enumerate(analysis.models):
         colour, marker = ROLE_SERIES[result.model.role]
         y = -row
-        _interval(axes, result.accuracy, y, colour, marker, filled=True)
+        plot_interval(axes, result.accuracy, y, colour, marker, filled=True)
         for under, offset, mark in (
             (result.under("shuffled"), -0.2, marker),
             (result.under("blank"), -0.36, "x"),
         ):
             if under is not None:
-                _interval(axes, under.accuracy, y + offset, colour, mark, filled=False)
+                plot_interval(axes, under.accuracy, y + offset, colour, mark, filled=False)
     _prior_line(axes, analysis)
     axes.set_yticks([-row for row in range(len(analysis.models))], [result.model.title for result in analysis.models])
     axes.set_ylim(-len(analysis.models) + 0.35, 0.5)
     axes.set_xlabel("accuracy, %   (filled: the film · hollow: another patient's film · ×: blank film · dotted: prior)")
-    return render_svg(figure, "Accuracy of each model under each condition", CSS_VARIABLES)
+    return render(figure, "Accuracy of each model under each condition")
 
 
 def plot_differences(analysis: Analysis) -> str:
@@ -65,22 +67,22 @@ def plot_differences(analysis: Analysis) -> str:
             (f"{subject.model.title}: film − {under.condition} film", under.drop, subject.model.name)
             for under in subject.conditions
         ]
-    figure, axes = _figure(1.0 + 0.36 * len(rows))
+    figure, axes = new_axes(1.0 + 0.36 * len(rows))
     for row, (_, interval, name) in enumerate(rows):
         colour, marker = ROLE_SERIES[next(each.model.role for each in analysis.models if each.model.name == name)]
-        _interval(axes, interval, -row, colour, marker, filled=interval.excludes_zero)
+        plot_interval(axes, interval, -row, colour, marker, filled=interval.excludes_zero)
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks([-row for row in range(len(rows))], [label for label, _, _ in rows])
     axes.set_ylim(-len(rows) + 0.4, 0.6)
     axes.set_xlabel("difference in accuracy, points   (filled: the interval excludes 0)")
-    return render_svg(figure, "Paired differences in accuracy", CSS_VARIABLES)
+    return render(figure, "Paired differences in accuracy")
 
 
 def plot_groups(analysis: Analysis, groups: Sequence[GroupResult]) -> str:
     """Accuracy of every model in each group of questions; a bar marks the group's prior."""
     models = analysis.models
     height = ROW * max(1.0, 0.45 * len(models))
-    figure, axes = _figure(0.9 + height * len(groups))
+    figure, axes = new_axes(0.9 + height * len(groups))
     spread = 0.62 / max(1, len(models) - 1)
     for row, group in enumerate(groups):
         if row % 2:
@@ -88,15 +90,18 @@ def plot_groups(analysis: Analysis, groups: Sequence[GroupResult]) -> str:
         for place, result in enumerate(models):
             colour, marker = ROLE_SERIES[result.model.role]
             y = -row + 0.31 - place * spread if len(models) > 1 else -row
-            _interval(axes, group.accuracy[result.model.name], y, colour, marker, filled=True, size=4)
+            plot_interval(axes, group.accuracy[result.model.name], y, colour, marker, filled=True, size=4)
         if not math.isnan(group.prior):
             axes.plot(
                 [100 * group.prior] * 2, [-row - 0.4, -row + 0.4], color=INK, linewidth=1.6, linestyle=(0, (1, 1))
             )
     axes.set_yticks([-row for row in range(len(groups))], [f"{group.name}  (n={group.n:,})" for group in groups])
+    keys = {"template": "template", "answer type": "type", "kind": "kind"}
+    for tick, group in zip(axes.get_yticklabels(), groups, strict=True):
+        tick.set_url(item_link(f"{keys[group.section]}={quote_plus(group.name)}"))
     axes.set_ylim(-len(groups) + 0.5, 0.5)
     axes.set_xlabel("accuracy, %   (dotted: the template's majority answer in training)")
-    return render_svg(figure, "Accuracy by group of questions", CSS_VARIABLES)
+    return render(figure, "Accuracy by group of questions")
 
 
 def plot_curves(analysis: Analysis, curves: Sequence[Curve]) -> str:
@@ -127,12 +132,12 @@ def plot_curves(analysis: Analysis, curves: Sequence[Curve]) -> str:
                 label=result.model.title,
             )  # fmt: skip
     for panel, name in zip(panels, ("loss", "validation accuracy, %"), strict=False):
-        _style(panel)
+        style_axes(panel)
         panel.set_xlabel("step")
         panel.set_ylabel(name)
         if panel.lines:
             panel.legend(frameon=False, labelcolor=INK, fontsize=9)
-    return render_svg(figure, "Training curves", CSS_VARIABLES)
+    return render(figure, "Training curves")
 
 
 def _title(analysis: Analysis, name: str) -> str:
@@ -146,19 +151,32 @@ def _smoothed(series: Sequence[tuple[float, float]]) -> list[tuple[float, float]
     return [(chunk[-1][0], sum(value for _, value in chunk) / len(chunk)) for chunk in chunks]
 
 
-def _figure(height: float) -> tuple[Any, Any]:
+def item_link(query: str) -> str:
+    """The address of a figure's part that leads to its items; `render` makes it one within the page."""
+    return f"items?{query}"
+
+
+def render(figure: Any, label: str, more: Mapping[str, str] | None = None) -> str:
+    """The figure as an element of the page; `more` are further stand-in colours."""
+    svg = render_svg(figure, label, {**CSS_VARIABLES, **(more or {})})
+    return re.sub(r'xlink:href="items\?([^"]*)"(?: target="_blank")?', r'href="#items?\1"', svg)
+
+
+def new_axes(height: float) -> tuple[Any, Any]:
+    """A figure as wide as the page and so many inches high, with its axes in percent or points."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
-    _style(axes)
+    style_axes(axes)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color=LINE, linewidth=0.8)
     return figure, axes
 
 
-def _style(axes: Any) -> None:
+def style_axes(axes: Any) -> None:
+    """Axes in the page's colours, with a line at the bottom only."""
     axes.set_facecolor("none")
     axes.tick_params(colors=INK, labelsize=10, length=0)
     axes.xaxis.label.set_color(MUTED)
@@ -169,7 +187,10 @@ def _style(axes: Any) -> None:
         spine.set_color(MUTED)
 
 
-def _interval(axes: Any, interval: Any, y: float, colour: str, marker: str, *, filled: bool, size: float = 7) -> None:
+def plot_interval(
+    axes: Any, interval: Any, y: float, colour: str, marker: str, *, filled: bool, size: float = 7
+) -> None:
+    """A point with its interval at height `y`, in percent; nothing where there is no number."""
     if math.isnan(interval.estimate):
         return
     if not math.isnan(interval.low):

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from chartsight.audit.inputs import chance_of_yes
 from chartsight.comparison.recipe import CompareRecipe
 from chartsight.errors import QuestionError
-from chartsight.evaluation import Answer, Score, score_prediction, scorer_stamp
+from chartsight.evaluation import Answer, Score, patients_of, score_prediction, scorer_stamp
+from chartsight.questions.variants import read_variants
 from chartsight.runs import read_manifest, sha256_file
 from chartsight.schema import Condition, Outcome, Question, Split, Variant
 
@@ -25,21 +26,25 @@ READ_COLUMNS = (
     "question_id", "model_fingerprint", "condition", "donor_image_ids", "raw_text", "value", "outcome", "scores",
 )  # fmt: skip
 
+VARIANTS = "variants.parquet"
+# Elsewhere the question's own right answer counts: it is what a guess without the film is measured by.
+OWN_GOLD_FAILS: tuple[Condition, ...] = ("swap", "mirrored", "negated")
 NOT_ASKED = Score("failed", None, False, 0.0)
 
 
 class Predict(Protocol):
-    """Writes the answers of one model under one condition.
+    """Writes the answers of one model under several conditions, and what each question became (`variants.parquet`).
 
-    It resumes, returns at once when `out` holds just these answers, and makes them anew when it holds those of another
-    model or of other questions.
+    It resumes, leaves files that hold just these answers as they are, and makes those anew that hold answers of another
+    model or of other questions. Conditions under which no question can be put are left out.
     """
 
     def __call__(
-        self, model: str | Path, questions: Path, out: Path, *, condition: Condition = ..., split: Split = ...,
-        seed: int = ..., limit: int | None = ..., sets: Literal["generate", "itemwise"] = ..., quiet: bool = ...,
-    ) -> Path:  # fmt: skip
-        """The path of a predictions.parquet."""
+        self, model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str = ...,
+        split: Split = ..., seed: int = ..., limit: int | None = ..., sets: Literal["generate", "itemwise"] = ...,
+        quiet: bool = ...,
+    ) -> Mapping[Condition, Path]:  # fmt: skip
+        """`folder/NAME.CONDITION.parquet` of each condition."""
         ...
 
 
@@ -72,9 +77,24 @@ class Answers:
     chance_yes: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Collected:
+    """What a comparison is made from.
+
+    Args:
+        asked: Questions that every model answered [N].
+        answers: By model and condition [N].
+        variants: What each of them became; empty where no predictor said so.
+    """
+
+    asked: list[Question]
+    answers: dict[tuple[str, Condition], Answers]
+    variants: dict[Condition, dict[str, Variant]]
+
+
 def collect_answers(
     recipe: CompareRecipe, questions: Sequence[Question], folder: Path, predict: Predict, *, quiet: bool = False
-) -> tuple[list[Question], dict[tuple[str, Condition], Answers]]:
+) -> Collected:
     """The questions that were answered, and every model's answers to them.
 
     Args:
@@ -91,19 +111,33 @@ def collect_answers(
     known = frozenset(question.question_id for question in questions)
     questions_sha256 = sha256_file(recipe.questions) if recipe.questions.is_file() else None
     rows_of: dict[tuple[str, Condition], dict[str, dict[str, Any]]] = {}
+    # One patient alone has nobody whose films could stand in.
+    impossible = {"shuffled"} if len(set(patients_of(questions))) < 2 else set()
     for model in recipe.models:
-        for condition in model.asked_under(recipe.conditions):
-            written = predict(
-                model.source, recipe.questions, prediction_path(folder, model.name, condition),
-                condition=condition, split=recipe.split, seed=recipe.seed, limit=recipe.limit, sets=recipe.sets,
-                quiet=quiet,
-            )  # fmt: skip
-            rows_of[model.name, condition] = read_rows(written, condition, questions_sha256)
-            if strange := sorted(rows_of[model.name, condition].keys() - known):
+        conditions = [each for each in recipe.asked_of(model) if each not in impossible]
+        written = predict(
+            model.source, recipe.questions, folder, conditions, name=model.name, split=recipe.split,
+            seed=recipe.seed, limit=recipe.limit, sets=recipe.sets, quiet=quiet,
+        )  # fmt: skip
+        for condition, path in written.items():
+            rows = read_rows(path, condition, questions_sha256)
+            if strange := sorted(rows.keys() - known):
                 # Answers to questions that are not scored here (several films, unanswerable) are no mistake.
-                check_known(strange, recipe, written)
-    asked = _same_questions(rows_of, questions, recipe)
-    return asked, {key: score_answers(asked, rows) for key, rows in rows_of.items()}
+                check_known(strange, recipe, path)
+            rows_of[model.name, condition] = rows
+    variants_path = folder / VARIANTS
+    variants = read_variants(variants_path) if variants_path.is_file() else {}
+    asked = _same_questions(rows_of, questions, recipe, variants)
+    ids = {question.question_id for question in asked}
+    variants = {
+        condition: {key: variant for key, variant in of_condition.items() if key in ids}
+        for condition, of_condition in variants.items()
+    }
+    answers = {
+        (name, condition): score_answers(asked, rows, variants.get(condition))
+        for (name, condition), rows in rows_of.items()
+    }
+    return Collected(asked, answers, variants)
 
 
 def prediction_path(folder: Path, model: str, condition: Condition) -> Path:
@@ -150,10 +184,11 @@ def _as_put(question: Question, variant: Variant | None) -> Question | None:
     """The question as its variant has it; None without one."""
     if variant is None:
         return None
-    changed = (variant.answer_type, variant.allowed_answers, variant.gold or question.answer)
+    gold = variant.gold if variant.condition in OWN_GOLD_FAILS and variant.gold is not None else question.answer
+    changed = (variant.answer_type, variant.allowed_answers, gold)
     if changed == (question.answer_type, question.allowed_answers, question.answer):
         return question
-    return replace(question, answer_type=changed[0], allowed_answers=changed[1], answer=changed[2])
+    return replace(question, answer_type=changed[0], allowed_answers=changed[1], answer=gold)
 
 
 def read_rows(path: Path, condition: Condition, questions_sha256: str | None) -> dict[str, dict[str, Any]]:
@@ -210,21 +245,28 @@ def check_known(strange: Sequence[str], recipe: CompareRecipe, where: Path) -> N
 
 
 def _same_questions(
-    rows_of: Mapping[tuple[str, Condition], Mapping[str, Any]], questions: Sequence[Question], recipe: CompareRecipe
+    rows_of: Mapping[tuple[str, Condition], Mapping[str, Any]],
+    questions: Sequence[Question],
+    recipe: CompareRecipe,
+    variants: Mapping[Condition, Mapping[str, Variant]],
 ) -> list[Question]:
     """The questions that every file answers: all of the split, or the same `limit` of them.
 
     Raises:
-        QuestionError: A file answers others than the first one, or fewer than all without a limit.
+        QuestionError: A file answers others than the first one, or fewer than all without a limit; questions without a
+            variant under its condition are not missing.
     """
     (first, first_rows), *others = rows_of.items()
     asked = [question for question in questions if question.question_id in first_rows]
     if recipe.limit is None and len(asked) < len(questions):
         raise _missing(first, len(questions) - len(asked))
-    for name, rows in others:
-        missing = sum(question.question_id not in rows for question in asked)
+    for (name, condition), rows in others:
+        put = variants.get(condition)
+        missing = sum(
+            question.question_id not in rows and (put is None or question.question_id in put) for question in asked
+        )
         if missing:
-            raise _missing(name, missing)
+            raise _missing((name, condition), missing)
     if not asked:
         raise QuestionError("no-questions", recipe.questions, f"no answerable question in split {recipe.split}")
     return asked

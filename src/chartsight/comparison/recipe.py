@@ -17,7 +17,7 @@ from pydantic import Field
 
 from chartsight.errors import RecipeError
 from chartsight.recipes import Recipe, Seed, read_recipe
-from chartsight.schema import Condition, Split
+from chartsight.schema import CONDITIONS, Condition, Split
 
 Role = Literal["baseline", "medical", "tuned", "twin", "other"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -28,6 +28,10 @@ ROLE_WORDS: dict[Role, str] = {
     "twin": "text-only twin",
     "other": "other",
 }
+
+
+# What changes words alone, or nothing; whoever never sees a film is asked no more.
+OF_WORDS: tuple[Condition, ...] = ("full", "paraphrase", "negated", "scrambled")
 
 
 class ComparedModel(Recipe):
@@ -61,7 +65,7 @@ class ComparedModel(Recipe):
 
     def asked_under(self, conditions: Sequence[Condition]) -> tuple[Condition, ...]:
         """The conditions that make sense for it: a twin never sees a film, so no other film can change its answer."""
-        return ("full",) if self.role == "twin" else tuple(conditions)
+        return tuple(each for each in conditions if each in OF_WORDS) if self.role == "twin" else tuple(conditions)
 
 
 class CompareRecipe(Recipe):
@@ -76,6 +80,8 @@ class CompareRecipe(Recipe):
         seed: Of the donor films, the resamples and the choice of films to show.
         limit: Only so many questions.
         sets: How all models answer lists: they write them, or say yes or no to each name (`chartsight.prediction`).
+        audits: Whether the audits run, and under which more conditions they ask: all that the question set allows
+            (`true`), those named, or none (`false`: the verdict then rests on the twin and shuffled films alone).
         title: On top of the report.
     """
 
@@ -87,7 +93,13 @@ class CompareRecipe(Recipe):
     seed: Seed = 7
     limit: int | None = Field(default=None, ge=1)
     sets: Literal["generate", "itemwise"] = "generate"
+    audits: bool | tuple[Condition, ...] = True
     title: str = "Does the model look?"
+
+    def asked_of(self, model: ComparedModel) -> tuple[Condition, ...]:
+        """The conditions under which a model is asked, those of the audits among them."""
+        more = CONDITIONS if self.audits is True else self.audits or ()
+        return model.asked_under(tuple(dict.fromkeys((*self.conditions, *more))))
 
 
 def read_compare_recipe(path: Path) -> CompareRecipe:

@@ -13,10 +13,13 @@ from urllib.parse import quote_plus
 
 import jinja2
 
+from chartsight.audit import AuditReport
 from chartsight.comparison import plots
 from chartsight.comparison.analysis import Analysis
+from chartsight.comparison.audit_page import view_audits
+from chartsight.comparison.audit_plots import Shown
 from chartsight.comparison.films import GALLERY_ITEMS, pick_films
-from chartsight.comparison.gallery import Gallery, build_gallery, question_text, shared_answer
+from chartsight.comparison.gallery import Gallery, build_gallery, drop_unknown_links, question_text, shared_answer
 from chartsight.comparison.groups import ANSWER_TYPE_WORDS, MIN_GROUP
 from chartsight.comparison.items import ItemTable, plain, plain_json
 from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe, subject_and_reference
@@ -84,7 +87,13 @@ class Card:
 
 
 def render_report(
-    recipe: CompareRecipe, items: ItemTable, analysis: Analysis, provenance: Provenance, *, shareable: bool = False
+    recipe: CompareRecipe,
+    items: ItemTable,
+    analysis: Analysis,
+    provenance: Provenance,
+    audit: AuditReport | None = None,
+    *,
+    shareable: bool = False,
 ) -> str:
     """The whole page as HTML.
 
@@ -93,6 +102,7 @@ def render_report(
         items: All questions with all answers.
         analysis: The findings.
         provenance: What they were made from.
+        audit: Findings of the audits; None when they were not asked for.
         shareable: Leave films that are not synthetic, identifiers, free text and places on this machine out.
 
     Raises:
@@ -104,9 +114,11 @@ def render_report(
         section: [group for group in analysis.groups if group.section == section]
         for section in ("kind", "answer type", "template")
     }
+    here = Path(__file__).parent
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+        loader=jinja2.FileSystemLoader(here), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
     environment.filters.update(
         percent=percent,
         interval=interval_text,
@@ -117,18 +129,20 @@ def render_report(
         p_value=p_value,
         in_words=in_words,
     )
-    here = Path(__file__).parent
+    shown = [Shown(model.name, model.title, model.role) for model in recipe.models]
     picked = pick_films(recipe, items.questions, items.answers, GALLERY_ITEMS)
     gallery = build_gallery(recipe, items, picked, analysis.terms, shareable=shareable)
     broad_groups = [*(sections["kind"] if len(sections["kind"]) > 1 else []), *sections["answer type"]]
-    template = environment.from_string((here / "report.html.j2").read_text("utf-8"))
-    return template.render(
+    template = environment.get_template("report.html.j2")
+    html = template.render(
         recipe=recipe,
         analysis=analysis,
         provenance=provenance,
+        audit=None if audit is None else view_audits(audit, shown, subject.name),
         role_words=ROLE_WORDS,
         subject=subject,
         reference=reference,
+        pages=pages_of(audit is not None, bool(analysis.differences), bool(analysis.curves)),
         is_shareable=shareable,
         use_line=USE_LINE,
         pairing_line=PAIRING_LINES[analysis.pairing],
@@ -153,6 +167,18 @@ def render_report(
         no_loss_points=NO_LOSS_POINTS,
         versions=package_versions(),
     )
+    return drop_unknown_links(html, items)
+
+
+def pages_of(has_audit: bool, has_differences: bool, has_curves: bool) -> list[tuple[str, str]]:
+    """The parts of the page that there are: anchor and words."""
+    parts = [
+        ("models", "models", True), ("differences", "differences", has_differences),
+        ("audit-controls", "sight or prior", has_audit), ("kinds", "kinds of question", True),
+        ("scorers", "other scorers", True), ("training", "training", has_curves), ("films", "films", True),
+        ("items", "items", True), ("limits", "limits", True), ("provenance", "provenance", True),
+    ]  # fmt: skip
+    return [(key, words) for key, words, is_there in parts if is_there]
 
 
 def build_cards(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chartsight.audit import AuditReport
 from chartsight.comparison.analysis import Analysis, analyse
+from chartsight.comparison.audits import audit_comparison, read_facts, seen_size_px
 from chartsight.comparison.items import build_items, write_items_csv, write_items_parquet
-from chartsight.comparison.predictions import Predict, collect_answers, prediction_path
-from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe
+from chartsight.comparison.predictions import OWN_GOLD_FAILS, Predict, collect_answers, prediction_path
+from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe, subject_and_reference
 from chartsight.comparison.report import Provenance, render_report
+from chartsight.comparison.verdict import Verdict
 from chartsight.errors import OutputError, QuestionError
 from chartsight.evaluation import Interval, PairedDifference, in_words, scorer_stamp
+from chartsight.prediction.cards import read_model_facts
+from chartsight.prediction.cost import CostEstimate
 from chartsight.runs import Run, make_folder, manifest_path, new_output, read_manifest, sha256_file, write_json
-from chartsight.schema import SCHEMA_VERSION
+from chartsight.schema import SCHEMA_VERSION, Condition, FilmFacts, Variant
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def compare(
         recipe: What to compare.
         out: A folder: report.html, report.json, items.parquet, items.csv, run.json and predictions/. A comparison that
             did not finish is taken up again; its predictions stay.
-        predict: Writes one model's answers; `chartsight.prediction.predict_questions` when None.
+        predict: Writes one model's answers; `chartsight.prediction.predict_conditions` when None.
         quiet: No progress.
         force: Make the report of a finished comparison again.
 
@@ -61,10 +67,10 @@ def compare(
     out = Path(out)
     recipe = check_recipe(recipe) if isinstance(recipe, CompareRecipe) else read_compare_recipe(recipe)
     if predict is None:
-        from chartsight.prediction import predict_questions
+        from chartsight.prediction import predict_conditions
 
         # The folder is the comparison's own: answers of a model that was taught again since are replaced.
-        predict = functools.partial(predict_questions, force=True)
+        predict = functools.partial(predict_conditions, force=True, show_cost=None if quiet else show_cost)
     questions = sorted(read_questions(recipe.questions), key=lambda question: question.question_id)
     of_split = [question for question in questions if question.split == recipe.split]
     about_films = [question for question in of_split if question.image_ids]
@@ -87,8 +93,19 @@ def compare(
     run = Run("compare", recipe.model_dump(mode="json"), recipe.seed)
     run.read(recipe.questions)
     training = [question for question in questions if question.split == "train" and question.answerable]
-    asked, answers = collect_answers(recipe, answerable, predictions, predict, quiet=quiet)
+    collected = collect_answers(recipe, answerable, predictions, predict, quiet=quiet)
+    asked, answers = collected.asked, collected.answers
     analysis = analyse(recipe, asked, training, answers)
+    questions_sha256 = sha256_file(recipe.questions)
+    model_facts = {model.name: read_model_facts(model.source) for model in recipe.models}
+    facts: Mapping[str, FilmFacts] = {}
+    audit: AuditReport | None = None
+    if recipe.audits is not False:
+        facts = read_facts(recipe, asked, seen_size_px(model_facts))
+        audit = audit_comparison(
+            recipe, asked, questions, answers, collected.variants, facts, model_facts, questions_sha256
+        )
+        analysis = replace(analysis, verdict=verdict_of(audit, subject_and_reference(recipe.models)[0].name))
 
     run.terms, run.pairing = analysis.terms, analysis.pairing
     run.kept["questions"] = len(asked)
@@ -109,18 +126,18 @@ def compare(
     )
     provenance = Provenance(
         questions=str(recipe.questions),
-        questions_sha256=sha256_file(recipe.questions),
+        questions_sha256=questions_sha256,
         scorer=scorer_stamp(),
         run_id=run.run_id,
         started=run.started,
     )
-    items = build_items(recipe, asked, analysis.prior_answers, answers)
+    items = build_items(recipe, asked, analysis.prior_answers, answers, gold_of(collected.variants), facts)
     with new_output(result.items, replace=True) as partial:
         write_items_csv(partial, items)
     with new_output(result.items_parquet, replace=True) as partial:
         write_items_parquet(partial, items, {"terms": analysis.terms, "pairing": analysis.pairing})
-    write_json(result.report_json, report_json(recipe, analysis, provenance))
-    html = render_report(recipe, items, analysis, provenance)
+    write_json(result.report_json, report_json(recipe, analysis, provenance, audit))
+    html = render_report(recipe, items, analysis, provenance, audit)
     with new_output(result.report, replace=True) as partial:
         partial.write_text(html, "utf-8")
     for path in (result.report, result.report_json, result.items, result.items_parquet):
@@ -144,7 +161,26 @@ def _open_folder(out: Path, force: bool) -> Path:
     return predictions
 
 
-def report_json(recipe: CompareRecipe, analysis: Analysis, provenance: Provenance) -> dict[str, Any]:
+def verdict_of(audit: AuditReport, subject: str) -> Verdict:
+    """The audits' verdict on one model."""
+    found = audit.model(subject).verdict
+    return Verdict(found.kind, found.sentence, found.reasons)
+
+
+def gold_of(variants: Mapping[Condition, Mapping[str, Variant]]) -> dict[Condition, Mapping[str, Variant]]:
+    """The conditions with right answers of their own."""
+    return {condition: variants[condition] for condition in OWN_GOLD_FAILS if condition in variants}
+
+
+def show_cost(cost: CostEstimate) -> None:
+    """What a pass will cost, on the terminal, before it begins."""
+    for line in cost.lines():
+        print(line, file=sys.stderr)
+
+
+def report_json(
+    recipe: CompareRecipe, analysis: Analysis, provenance: Provenance, audit: AuditReport | None = None
+) -> dict[str, Any]:
     """Everything that the page shows, for programs; `nan` is null."""
     value = jsonable(analysis)
     assert isinstance(value, dict)
@@ -158,6 +194,7 @@ def report_json(recipe: CompareRecipe, analysis: Analysis, provenance: Provenanc
         "recipe": recipe.model_dump(mode="json"),
         "provenance": asdict(provenance),
         **value,
+        "audit": jsonable(audit),
     }
 
 

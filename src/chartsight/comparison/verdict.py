@@ -12,7 +12,7 @@ from chartsight.comparison.wording import bounds, enumerate_parts, points
 from chartsight.evaluation import ClusterBootstrap, Interval
 from chartsight.schema import Condition
 
-VerdictKind = Literal["looks", "guesses", "cannot be told"]
+VerdictKind = Literal["looks", "guesses", "cannot be told", "reads a shortcut", "sees the finding"]
 NO_LOSS_POINTS = 2.0  # a shuffled film that costs surely less than this shows a model that does not look
 FEWEST_PATIENTS = 10  # below it no verdict is given
 
