@@ -71,7 +71,7 @@ from chartsight.training.sharding import (
 )
 from chartsight.training.words import centre_words
 from chartsight.vlm.answering import FilmQuestions, answer_films
-from chartsight.vlm.checkpoint import CARD, SHIPPED, Vlm, load_vlm, model_folder, save_vlm
+from chartsight.vlm.checkpoint import CARD, SHIPPED, Vlm, load_llava, model_folder, save_vlm
 
 COMPLETE = "complete"  # the marker of a whole checkpoint
 BATCHES = "batches.json"  # how a run with tokens_per_batch or checkpointing cuts its steps
@@ -104,7 +104,7 @@ def train_answers(
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = _questions(recipe, run)
     _check_words(recipe, [*train, *valid])
-    vlm = load_vlm(recipe.base, weights=recipe.weights)
+    vlm = load_llava(recipe.base, weights=recipe.weights)
     if recipe.centre_words:
         centre_words(vlm)
     terms, pairing = _inherited(vlm, train)

@@ -33,7 +33,7 @@ from chartsight.training.cells import CellReadout, Cells, begin_readout, read_ce
 from chartsight.training.learning import Parts, resume, save_state
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.recipe import TowerRecipe
-from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
+from chartsight.vlm.checkpoint import Vlm, load_llava, save_vlm
 from chartsight.vlm.preprocessing import FilmPreprocessing
 
 TARGET_SCHEMA = pa.schema([("image_id", pa.string()), ("label", pa.string()), ("value", pa.float32())])
@@ -106,7 +106,7 @@ def train_tower(
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     run.read(recipe.targets)
     targets = read_targets(recipe.targets)
-    vlm = load_vlm(recipe.base)
+    vlm = load_llava(recipe.base)
     preprocessing = vlm.card.preprocessing
     index = read_film_index(recipe.films)
     cache = build_film_cache(

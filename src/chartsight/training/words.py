@@ -24,7 +24,7 @@ from chartsight.errors import CheckpointError, OutputError
 from chartsight.runs import Run, new_output
 from chartsight.training.cells import CellReadout, load_readout
 from chartsight.training.recipe import WordsRecipe
-from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
+from chartsight.vlm.checkpoint import Vlm, load_llava, save_vlm
 
 # A label as sure as can be has log odds of about eight above its prior; then its word is said at full length.
 FULL_VOICE = 1 / 8
@@ -42,7 +42,7 @@ def align_words(recipe: WordsRecipe, out: Path, *, force: bool = False) -> Run:
     if out.exists() and not force:
         raise OutputError("output-exists", out, "exists already", hint="--force replaces it")
     run = Run("train", recipe.model_dump(mode="json"))
-    vlm = load_vlm(recipe.base)
+    vlm = load_llava(recipe.base)
     readout = load_readout(recipe.readout)
     begin_projector(vlm, readout, recipe.quieter)
     with new_output(out, replace=force) as partial:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from chartsight.errors import CheckpointError
+from chartsight.vlm.any_model import ChatVlm, answer_plainly
 from chartsight.vlm.checkpoint import Vlm
 from chartsight.vlm.grammars import Grammar, Rule, Scored, Written, build_grammar
 from chartsight.vlm.prompts import Turn
@@ -122,7 +123,7 @@ def answer_films(
     """Answers: one list an item, in order.
 
     Args:
-        vlm: As loaded.
+        vlm: As loaded; what is no LLaVA answers a question at a time (`any_model`).
         items: All with a film, or all without one.
         max_new_tokens: Free generation stops there at the latest; what a rule writes ends by itself.
         candidates: Words whose probability as the first token is reported.
@@ -133,6 +134,9 @@ def answer_films(
     Raises:
         CheckpointError: With its examples a prompt is longer than the model can read.
     """
+    if isinstance(vlm, ChatVlm):
+        yield from answer_plainly(vlm, items, max_new_tokens=max_new_tokens, candidates=candidates, examples=examples)
+        return
     shown = _ExamplesRead(vlm, examples, encode)
     batch: list[FilmQuestions] = []
     for item in [*items, None]:

@@ -14,7 +14,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,7 @@ from chartsight.errors import CheckpointError
 from chartsight.runs import sha256_file, write_json
 from chartsight.schema import SCHEMA_VERSION, Pairing, Terms
 from chartsight.vlm.preprocessing import FilmPreprocessing
-from chartsight.vlm.prompts import prompt_template
+from chartsight.vlm.prompts import CHAT, prompt_template
 from chartsight.vlm.tokens import PromptTokenizer
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ CARD = "chartsight.json"
 CONVERSION = "conversion.json"  # where the weights came from; moves no answer
 ADAPTER = "adapter_model.safetensors"
 OPTIONAL_KEYS = frozenset({"tower", "tower_sha256"})  # younger than the first cards, which stay as they are
+DECISIVE = frozenset({".safetensors", ".bin", ".json", ".model", ".txt", ".jinja"})  # files that can move an answer
 SHIPPED = Path(__file__).parents[1] / "models"
 
 
@@ -105,19 +106,30 @@ class Vlm:
 
 
 def model_folder(name_or_path: str | Path) -> Path:
-    """The folder of a shipped model (`starter`, `starter-med`), of a path, or of the result of a training run.
+    """The folder of a shipped model (`starter`, `starter-med`), of a path, of a training run, or of a hub's model.
+
+    A folder without a card is one too when transformers or PEFT wrote it (`any_model`); a hub's model has to be in the
+    hub's cache already, because nothing is fetched here.
 
     Raises:
         CheckpointError: There is no such model; the line lists the shipped ones.
     """
     shipped = SHIPPED / str(name_or_path)
-    for candidate in (Path(name_or_path), Path(name_or_path) / "model", shipped):
-        if (candidate / CARD).is_file():
-            return candidate
+    places = (Path(name_or_path), Path(name_or_path) / "model", shipped)
+    for mark in (CARD, "config.json", "adapter_config.json"):
+        for candidate in places:
+            if (candidate / mark).is_file():
+                return candidate
+    if not Path(name_or_path).exists() and str(name_or_path).count("/") == 1:
+        from chartsight.vlm.layouts.tower import cached_snapshot
+
+        if (cached := cached_snapshot(str(name_or_path))) is not None:
+            return cached
     names = ", ".join(list_models()) or "none"
     raise CheckpointError(
-        "no-model", name_or_path, f"no model folder (a folder with {CARD})", f"a path or a shipped model: {names}"
-    )
+        "no-model", name_or_path, f"no model folder (a folder with {CARD} or config.json)",
+        f"a path, a model of the hub that was fetched before, or a shipped model: {names}",
+    )  # fmt: skip
 
 
 def list_models() -> dict[str, ModelCard]:
@@ -126,7 +138,7 @@ def list_models() -> dict[str, ModelCard]:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of a model folder.
+    """The card of a model folder; one is made up for a folder that transformers or PEFT wrote.
 
     Raises:
         CheckpointError: It is missing, newer than this version, or has unknown or missing keys.
@@ -135,6 +147,10 @@ def read_card(folder: Path) -> ModelCard:
     try:
         stored = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
+        if any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+            from chartsight.vlm.any_model import describe_model
+
+            return describe_model(folder)
         raise CheckpointError("no-card", path, "is missing", "a card beside the weights") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise CheckpointError("bad-card", path, "is no JSON", "a card written by chartsight") from None
@@ -157,8 +173,8 @@ def fingerprint(folder: Path) -> str:
     """Digest of everything in the folder that can move an answer: weights, configuration, tokenizer, card."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*")):
-        if path.suffix in {".safetensors", ".json", ".model"} and path.name not in {"run.json", CARD, CONVERSION}:
-            digest.update(f"{path.name}:{sha256_file(path)}\n".encode())
+        if path.suffix in DECISIVE and path.name not in {"run.json", CARD, CONVERSION}:
+            digest.update(f"{path.name}:{_sha256_once(path.resolve(), path.stat().st_mtime_ns)}\n".encode())
     card = read_card(folder)
     # The base is identified by its fingerprint; where it lies does not matter. Name and description move nothing.
     decisive = replace(card, name="", description="", base=None).as_dict()
@@ -166,11 +182,30 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def _sha256_once(path: Path, changed: int) -> str:
+    """The digest of a file as it is since it was `changed`: many verbs ask more than once, and models are large."""
+    return sha256_file(path)
+
+
+def load_llava(name_or_path: str | Path, device: str = "cpu", *, weights: Weights = "float32") -> Vlm:
+    """As `load_vlm`, for what needs a LLaVA's own parts: tower, projector, language model.
+
+    Raises:
+        CheckpointError: As `load_vlm`; it is another model, which answers and is not trained here.
+    """
+    folder = model_folder(name_or_path)
+    if (card := read_card(folder)).template == CHAT.name:
+        raise CheckpointError("no-llava", name_or_path, f"{card.name} is not trained here", "a LLaVA")
+    return load_vlm(folder, device, weights=weights)
+
+
 def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = True, weights: Weights = "float32") -> Vlm:
     """A model with its tokenizer and card, ready to answer.
 
     Args:
-        name_or_path: A shipped name, a model folder, or a training run's folder.
+        name_or_path: A shipped name, a model folder of ours or of transformers, an adapter, a training run's folder, or
+            the name of a hub's model that is in the cache. Other models than LLaVA come as `any_model.ChatVlm`.
         device: cpu, cuda, cuda:1, ...
         merge: Fold an adapter into the weights (the answers are those of the adapter up to rounding).
         weights: How they are held: float32; bfloat16, half as large; nf4, an eighth, by bitsandbytes.
@@ -209,7 +244,11 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
                 str(card.base_fingerprint), "train again, or point `base` in the card to the base it was trained on",
             )  # fmt: skip
         model = _with_adapter(base.model, folder, merge=merge)
-        return Vlm(model.eval(), base.tokenizer, card, own)
+        return replace(base, model=model.eval(), card=card, fingerprint=own)
+    if card.template == CHAT.name:
+        from chartsight.vlm.any_model import load_chat_model
+
+        return load_chat_model(folder, card, device, own, weights)
     try:
         # Another shape is tolerated here only to be listed, and refused, with the other differences below.
         model, report = LlavaForConditionalGeneration.from_pretrained(
@@ -222,6 +261,10 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if keys := sorted(map(str, report.get(kind) or ())):
             raise CheckpointError("other-weights", folder, f"{kind.replace('_', ' ')}: {', '.join(keys[:4])}", "none")
+    if (features := image_features(model.config)) != card.image_tokens:
+        raise CheckpointError(
+            "other-features", folder / CARD, f"says {card.image_tokens} image tokens", f"{features}, as its tower gives"
+        )
     return Vlm(model.eval() if weights == "nf4" else model.to(device).eval(), tokenizer, card, own)
 
 
@@ -250,6 +293,16 @@ def _held(weights: Weights) -> dict[str, Any]:
     )  # fmt: skip
     place = {"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else {"": "cpu"}
     return {"dtype": torch.bfloat16, "quantization_config": four_bits, "device_map": place}
+
+
+def image_features(config: Any) -> int:
+    """How many features a LLaVA's tower gives of a film."""
+    vision = config.vision_config
+    if getattr(vision, "patch_size", None) is None or vision.model_type != "clip_vision_model":
+        return int(config.image_seq_length)
+    from chartsight.vlm.layouts.settings import image_tokens
+
+    return image_tokens(vision.image_size, vision.patch_size, config.vision_feature_select_strategy)
 
 
 def _unreadable(folder: Path, parts: str, error: Exception) -> CheckpointError:

@@ -34,13 +34,13 @@ from chartsight.vlm.layouts.names import (
     unknown_tensors,
 )
 from chartsight.vlm.layouts.settings import (
-    CLIP_MEAN,
-    CLIP_STD,
     CONFIG,
     TEMPLATE_OF,
     check_settings,
     hugging_face_config,
     layout_of,
+    normalisation,
+    padding_colour,
     read_settings,
 )
 from chartsight.vlm.layouts.tokenizer import FILES, LlavaTokenizer, llava_processor, read_tokenizer, same_ids
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from transformers import LlavaConfig
 
 ORIGINAL = "original"
+OFFERED = ("vicuna_v1", "mistral_instruct", "llava_med_vicuna_v1")
 KEPT = (CONFIG, "generation_config.json", *FILES)
 
 
@@ -385,7 +386,8 @@ def expected_shapes(config: LlavaConfig) -> dict[str, tuple[int, ...]]:
 def build_card(read: Source, llava: LlavaConfig, config: ConversionConfig) -> ModelCard:
     """Our card of a converted model."""
     template = config.template or TEMPLATE_OF[read.family]
-    prompt_template(template)
+    if template not in OFFERED:
+        raise CheckpointError("unknown-template", "prompt template", repr(template), " or ".join(OFFERED))
     mean, std = normalisation(read.tower.folder)
     family = {"llama": "LLaVA-1.5", "mistral": "LLaVA-Med v1.5"}[read.family]
     return ModelCard(
@@ -402,20 +404,3 @@ def build_card(read: Source, llava: LlavaConfig, config: ConversionConfig) -> Mo
         tower=read.tower.name,
         tower_sha256=read.tower.sha256,
     )  # fmt: skip
-
-
-def padding_colour(mean: tuple[float, ...]) -> tuple[int, ...]:
-    """The mean colour, rounded down, as the original pads."""
-    return tuple(int(255 * each) for each in mean)
-
-
-def normalisation(folder: Path | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of a tower's films: its own, or CLIP's."""
-    path = None if folder is None else folder / "preprocessor_config.json"
-    if path is None or not path.is_file():
-        return CLIP_MEAN, CLIP_STD
-    stored = read_settings(path)
-    mean, std = (
-        tuple(map(float, stored.get(key, own))) for key, own in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD))
-    )
-    return mean, std

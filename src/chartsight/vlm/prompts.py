@@ -85,6 +85,9 @@ class PromptTemplate:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
+# How a question to a model with a chat template of its own stands in keys; what it reads is its processor's.
+CHAT = PromptTemplate("chat", "", before_image="user: ", after_image="\n", after_question="\nassistant:")
+
 TEMPLATES: Mapping[str, PromptTemplate] = {
     template.name: template
     for template in (
@@ -111,6 +114,7 @@ TEMPLATES: Mapping[str, PromptTemplate] = {
             after_question=" [/INST]",
             after_answer=" ",
         ),
+        CHAT,
         PromptTemplate(
             name="starter", system="", before_image="USER: ", after_image="\n", after_question=" ASSISTANT:"
         ),

@@ -244,3 +244,20 @@ def original_settings(config: LlavaConfig, before: Mapping[str, Any], *, tower: 
     if family == "mistral":
         settings["sliding_window"] = text.sliding_window
     return settings
+
+
+def padding_colour(mean: tuple[float, ...]) -> tuple[int, ...]:
+    """The mean colour, rounded down, as the original pads."""
+    return tuple(int(255 * each) for each in mean)
+
+
+def normalisation(folder: Path | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of a tower's films: its own, or CLIP's."""
+    path = None if folder is None else folder / "preprocessor_config.json"
+    if path is None or not path.is_file():
+        return CLIP_MEAN, CLIP_STD
+    stored = read_settings(path)
+    mean, std = (
+        tuple(map(float, stored.get(key, own))) for key, own in (("image_mean", CLIP_MEAN), ("image_std", CLIP_STD))
+    )
+    return mean, std
