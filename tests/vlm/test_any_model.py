@@ -150,7 +150,7 @@ def test_it_answers_a_question_set(other_model: Path, tiny_questions: Path, tmp_
 
 
 def test_it_is_not_trained_here(other_model: Path) -> None:
-    with pytest.raises(CheckpointError, match="not trained here"):
+    with pytest.raises(CheckpointError, match="is not trained here"):
         load_llava(other_model)
 
 
@@ -180,7 +180,7 @@ def test_weights_load_strictly(other_model: Path, tmp_path: Path) -> None:
     assert caught.value.code == "bad-weights"
 
 
-# ---------------------------------------------------------------------------------- what else a folder without a card is
+# --------------------------------------------------------------------------------- what else a folder without a card is
 
 
 def test_a_llava_of_the_hub_is_asked_and_padded_as_the_original(converted: Any, tmp_path: Path) -> None:
