@@ -136,3 +136,21 @@ def speaker(tmp_path_factory: pytest.TempPathFactory, answer_recipe: Callable[..
     )  # fmt: skip
     train_answers(recipe, out, quiet=True)
     return out
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Questions about a synthetic hospital of 40 patients, films of 64 px; truth and techniques stand beside them."""
+    from chartsight.hospital import HospitalConfig, build_hospital
+    from chartsight.questions import QuestionConfig, build_questions
+    from chartsight.records import build_record
+    from tests.fixtures_hospital import sources
+
+    folder = tmp_path_factory.mktemp("rendered")
+    config = HospitalConfig(patients=40, seed=5, film_size_px=64, confounding=0.5)
+    build_hospital(folder / "hospital", config, workers=1, quiet=True)
+    build_record(folder / "record.duckdb", sources(folder / "hospital"), quiet=True)
+    out = folder / "questions.parquet"
+    shares = QuestionConfig(min_support=2, test_share=0.4, valid_share=0.1)
+    build_questions(folder / "record.duckdb", out, shares, quiet=True)
+    return out

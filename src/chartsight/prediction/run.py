@@ -28,7 +28,14 @@ from chartsight.prediction.sealing import seal_predictions
 from chartsight.prediction.shots import draw_shots
 from chartsight.questions.files import read_questions
 from chartsight.questions.list_items import ItemOdds
-from chartsight.questions.variants import KnownFilms, build_variants, read_known_films, read_variants, write_variants
+from chartsight.questions.variants import (
+    KnownFilms,
+    build_variants,
+    plan_variants,
+    read_known_films,
+    read_variants,
+    write_variants,
+)
 from chartsight.runs import Run, check_apart, check_place, make_folder, new_output, read_manifest
 from chartsight.schema import CONDITIONS, Condition, Question, Variant, strictest_pairing, strictest_terms
 
@@ -125,8 +132,9 @@ def predict_conditions(
     """`CONDITION.parquet` of a model under several conditions, in one pass over the films, and `variants.parquet`.
 
     Everything that is asked of one film, whatever the condition, is asked together, so that the film is read once; what
-    two conditions ask alike is asked once. A killed run goes on from its answers; sealed files of the same model,
-    questions and condition are left as they are.
+    two conditions ask alike is asked once. Where all of it would cost six plain passes or more, some conditions are
+    asked about fewer films (`questions.variants.thinning`). A killed run goes on from its answers; sealed files of the
+    same model, questions and condition are left as they are.
 
     Args:
         model: A shipped name, a model folder or a training run.
@@ -265,7 +273,8 @@ def _predict(
     chosen = select_questions(everything, asking.split, asking.limit, asking.questions)
     known = read_known_films(asking.questions)
     check_films(chosen, known.index)
-    variants = build_variants(chosen, outs, known, asking.seed)
+    plan = build_variants if variants_path is None else plan_variants
+    variants = plan(chosen, outs, known, asking.seed)
     outs = {condition: out for condition, out in outs.items() if variants[condition]}
     configs = {condition: asking.config(condition, variants[condition]) for condition in outs}
     missing = _missing(outs, configs, store_path, force=force)
@@ -415,7 +424,7 @@ def estimate_conditions(
     chosen = select_questions(read_questions(asking.questions), split, limit, asking.questions)
     known = read_known_films(asking.questions)
     check_films(chosen, known.index)
-    variants = build_variants(chosen, wanted, known, seed)
+    variants = plan_variants(chosen, wanted, known, seed)
     vlm = back_end.loaded()
     asked = {each: list(put_variants(chosen, variants[each], known.index, vlm, sets)) for each in wanted}
     return estimate_cost(vlm, asked, plain_pass(chosen, known.index, vlm, sets))

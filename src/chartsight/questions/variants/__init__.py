@@ -6,6 +6,7 @@ from chartsight.questions.variants.entailment import find_entailments
 from chartsight.questions.variants.facts import film_facts
 from chartsight.questions.variants.known_films import KnownFilms, read_known_films
 from chartsight.questions.variants.regold import GoldMaker
+from chartsight.questions.variants.thinning import plan_variants, thin_variants
 
 __all__ = [
     "GoldMaker",
@@ -14,7 +15,9 @@ __all__ = [
     "donor_films",
     "film_facts",
     "find_entailments",
+    "plan_variants",
     "read_known_films",
     "read_variants",
+    "thin_variants",
     "write_variants",
 ]
