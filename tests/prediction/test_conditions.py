@@ -64,7 +64,7 @@ def meter(monkeypatch: pytest.MonkeyPatch) -> Meter:
         meter.hook(vlm)
         return vlm
 
-    monkeypatch.setattr("chartsight.vlm.checkpoint.load_vlm", loaded)
+    monkeypatch.setattr("chartsight.prediction.backends.local.load_vlm", loaded)
     return meter
 
 
@@ -112,7 +112,7 @@ def test_the_whole_audit_costs_less_than_six_plain_passes_told_and_measured(
     rendered: Path, tmp_path: Path, meter: Meter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of the smallest model that comes with the package, whose films cost least beside what is asked of them."""
-    model, everything = "starter-med", {"limit": None}
+    model, everything = "starter-med", {"limit": None, "split": "valid"}
     told: list[CostEstimate] = []
     predict_all(model, rendered, tmp_path / "plain", conditions=["full"], **everything)
     plain = meter.tokens + written(tmp_path / "plain")
@@ -138,7 +138,7 @@ def test_the_whole_audit_costs_less_than_six_plain_passes_told_and_measured(
     # Texts only: each distinct one once.
     texts = {each.asked for each in read_variants(tmp_path / "all" / "variants.parquet")["blank"].values()}
     assert by_condition["blank"].branches == by_condition["question_only"].branches == len(texts) < questions
-    assert estimate_conditions(model, rendered, CONDITIONS, seed=SEED) == estimate
+    assert estimate_conditions(model, rendered, CONDITIONS, seed=SEED, split="valid") == estimate
     assert estimate.lines()[-1].startswith("all: ") and len(estimate.lines()) == len(CONDITIONS) + 1
 
 
@@ -227,7 +227,7 @@ def test_a_killed_pass_goes_on(
     out = tmp_path / "predictions"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("chartsight.prediction.run.AnswerStore", KilledStore)
-        patch.setattr("chartsight.prediction.answers.QUESTIONS_A_BATCH", 64)
+        patch.setattr("chartsight.prediction.backends.local.QUESTIONS_A_BATCH", 64)
         predict_all(speaker, rendered, out)
     assert not list(out.glob("full.parquet")) and list(out.glob("*.jsonl"))
     told: list[CostEstimate] = []
