@@ -151,11 +151,11 @@ def _choose_answer(
     answers = gold.answers(ask)
     own = int(answers.codes[gold.known.row_of[question.image_ids[0]]])
     others = sorted(set(codes.tolist()) - {own})
-    if own not in codes or not others:
-        return own if not others else others[int(random.integers(len(others)))]
     stratum = question.template_id, question.answer if question.answer_type == "boolean" else ""
     same, other = used[*stratum, "same"], used[*stratum, "other"]
     is_same = same < other if same != other else bool(random.random() < 0.5)
+    if own not in codes or not others:  # nothing to choose; those that can be chosen make up for it
+        is_same = not others
     used[*stratum, "same" if is_same else "other"] += 1
     return own if is_same else others[int(random.integers(len(others)))]
 
