@@ -592,6 +592,9 @@ def predict(
 def compare(
     recipe: Annotated[Path, typer.Argument(help="A YAML recipe: models, questions, conditions.")],
     out: Annotated[Path, typer.Argument(help="A folder for report.html, report.json and predictions/.")],
+    shareable: Annotated[
+        bool, typer.Option("--shareable", help="A page to share too: no films of people, identifiers or free text.")
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -599,7 +602,7 @@ def compare(
     """Compare models on the same questions: does the fine-tuned one look at the film, or guess?"""
     from chartsight.comparison import compare as compare_models
 
-    result = compare_models(recipe, out, quiet=quiet, force=force)
+    result = compare_models(recipe, out, quiet=quiet, force=force, shareable=shareable)
     found = {"report": str(result.report), "json": str(result.report_json), "verdict": result.sentence}
     show(as_json, found, f"{result.sentence}\n{result.report}")
 

@@ -112,7 +112,8 @@ def stand_in(habits: dict[str, Habit], asked: list[tuple[str, str]] | None = Non
 
     def predict(
         model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str = "",
-        split: Split = "test", seed: int = 0, limit: int | None = None, sets: str = "generate", quiet: bool = False,
+        split: Split = "test", seed: int = 0, limit: int | None = None, sets: str = "generate",
+        scoring: str = "free", shots: int = 0, quiet: bool = False,
     ) -> dict[Condition, Path]:  # fmt: skip
         chosen = [question for question in read_questions(questions) if question.split == split][:limit]
         variants = build_variants(

@@ -15,7 +15,8 @@ from chartsight.comparison.audit_plots import Shown, plots_of
 from chartsight.comparison.audit_tables import NONE, audit_tables, gap, share
 from chartsight.comparison.items import build_items
 from chartsight.comparison.predictions import collect_answers
-from chartsight.comparison.report import Provenance, render_report
+from chartsight.comparison.provenance import Provenance
+from chartsight.comparison.report import render_report
 from chartsight.evaluation.intervals import EMPTY, Interval
 from chartsight.questions.files import read_questions
 from chartsight.schema import FilmFacts

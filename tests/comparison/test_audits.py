@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from chartsight.comparison import ComparedModel, CompareRecipe, ComparisonResult, compare
 from chartsight.comparison.audits import count_leaks, find_exposure, seen_size_px, twin_of
 from chartsight.comparison.items import read_items
+from chartsight.comparison.provenance import code_sha256
 from chartsight.prediction.cards import Ancestor, ModelFacts, read_model_facts
-from chartsight.questions.files import read_questions
+from chartsight.questions.files import read_questions, write_questions
 from chartsight.runs import sha256_file
 from tests.comparison.made_up import always_the_same, guesses, make_questions, sees, stand_in
 
@@ -95,8 +97,6 @@ def test_exposure_is_what_cards_and_manifests_declare(questions: Path) -> None:
         ("baseline", "not declared"), ("tuned", "yes"), ("tuned, base starter", "not declared"),
         ("twin", "not declared"),
     ]  # fmt: skip
-    from dataclasses import replace
-
     real = [replace(each, terms="open") for each in open_questions]
     assert find_exposure(recipe, real, facts, own)[0].seen == "no"
     assert seen_size_px(facts) == 160
@@ -108,3 +108,26 @@ def test_a_shipped_model_says_what_it_is() -> None:
     assert facts is not None and facts.reads_film and facts.size_px == 160
     assert "Stand-in" in facts.ancestry[0].description and facts.ancestry[0].terms == "synthetic"
     assert read_model_facts("no-such-model") is None
+
+
+def test_a_page_to_share_names_no_place_patient_or_film(questions: Path, tmp_path: Path) -> None:
+    open_set = [replace(each, terms="open") for each in read_questions(questions)]
+    write_questions(tmp_path / "set.parquet", open_set, {"film_index": str(questions.with_name("films.parquet"))})
+    recipe = recipe_of(tmp_path / "set.parquet", audits=("question_only",))
+    result = compare(recipe, tmp_path / "out", predict=stand_in(HABITS), shareable=True)
+    shared = (tmp_path / "out/shareable.html").read_text("utf-8")
+    own = result.report.read_text("utf-8")
+    for private in ("data:image/jpeg", "q000-1", str(tmp_path)):
+        assert private in own and private not in shared
+    assert "Made to be shared" in shared and "film left out" in shared and "set.parquet" in shared
+    outputs = json.loads((tmp_path / "out/run.json").read_text("utf-8"))["outputs"]
+    assert "shareable.html" in {each["path"] for each in outputs}
+
+
+def test_provenance_changes_with_what_can_move_a_number(audited: ComparisonResult) -> None:
+    report = json.loads(audited.report_json.read_text("utf-8"))
+    told = report["provenance"]
+    assert told["code"].startswith(code_sha256()[:12]) and told["decoding"] and told["scorer"] == report["scorer"]
+    assert [each["title"] for each in told["models"]] == ["baseline", "tuned", "twin"]
+    html = audited.report.read_text("utf-8")
+    assert told["code"] in html and "Who saw these data before?" in html and "not declared" in html

@@ -18,6 +18,7 @@ from chartsight.comparison.models import ModelResult, model_result
 from chartsight.comparison.pairs import Difference, compare_pairs
 from chartsight.comparison.predictions import Answers
 from chartsight.comparison.recipe import CompareRecipe, Role, subject_and_reference
+from chartsight.comparison.regimes import RegimeRow, SeedSpread, regime_rows, seed_spreads
 from chartsight.comparison.strip import ScoredBy, scorer_strip
 from chartsight.comparison.verdict import Verdict, reach_verdict
 from chartsight.evaluation import ClusterBootstrap, Interval, patients_of, scorer_stamp
@@ -50,6 +51,8 @@ class Analysis:
     shown: tuple[int, ...]
     strip: tuple[ScoredBy, ...]
     scorer: str
+    regimes: tuple[RegimeRow, ...] = ()
+    seeds: tuple[SeedSpread, ...] = ()
 
     def with_role(self, role: Role) -> ModelResult | None:
         """The first model of a role; None when there is none."""
@@ -102,4 +105,6 @@ def analyse(
         shown=pick_films(recipe, asked, answers),
         strip=scorer_strip(recipe, asked, answers),
         scorer=scorer_stamp(),
+        regimes=regime_rows(recipe.models, answers, bootstrap),
+        seeds=seed_spreads(recipe.models, answers, bootstrap),
     )

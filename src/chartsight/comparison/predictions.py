@@ -42,7 +42,7 @@ class Predict(Protocol):
     def __call__(
         self, model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str = ...,
         split: Split = ..., seed: int = ..., limit: int | None = ..., sets: Literal["generate", "itemwise"] = ...,
-        quiet: bool = ...,
+        scoring: Literal["free", "allowed"] = ..., shots: int = ..., quiet: bool = ...,
     ) -> Mapping[Condition, Path]:  # fmt: skip
         """`folder/NAME.CONDITION.parquet` of each condition."""
         ...
@@ -117,7 +117,8 @@ def collect_answers(
         conditions = [each for each in recipe.asked_of(model) if each not in impossible]
         written = predict(
             model.source, recipe.questions, folder, conditions, name=model.name, split=recipe.split,
-            seed=recipe.seed, limit=recipe.limit, sets=recipe.sets, quiet=quiet,
+            seed=recipe.seed, limit=recipe.limit, sets=recipe.sets, scoring=model.scoring, shots=model.shots,
+            quiet=quiet,
         )  # fmt: skip
         for condition, path in written.items():
             rows = read_rows(path, condition, questions_sha256)

@@ -44,6 +44,9 @@ class ComparedModel(Recipe):
         label: How the report calls it; its name when None.
         note: One sentence for the report; a stand-in is named as one here.
         training: The folder of its training run, whose metrics.jsonl gives the curves.
+        shots: Examples from the train split before every question.
+        scoring: Closed answers are written like all others (`free`), or are the likeliest of those `allowed`.
+        seed_of: What it is one of several trainings of; those that share it differ in their seed alone.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -52,6 +55,9 @@ class ComparedModel(Recipe):
     label: str | None = None
     note: str = ""
     training: Path | None = None
+    shots: int = Field(default=0, ge=0)
+    scoring: Literal["free", "allowed"] = "free"
+    seed_of: str | None = None
 
     @property
     def title(self) -> str:

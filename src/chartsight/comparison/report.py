@@ -22,6 +22,7 @@ from chartsight.comparison.films import GALLERY_ITEMS, pick_films
 from chartsight.comparison.gallery import Gallery, build_gallery, drop_unknown_links, question_text, shared_answer
 from chartsight.comparison.groups import ANSWER_TYPE_WORDS, MIN_GROUP
 from chartsight.comparison.items import ItemTable, plain, plain_json
+from chartsight.comparison.provenance import Provenance
 from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe, subject_and_reference
 from chartsight.comparison.verdict import NO_LOSS_POINTS
 from chartsight.comparison.wording import bounds, count, interval_text, is_number, p_value, percent, points
@@ -48,17 +49,6 @@ TERMS_LINES: Mapping[Terms, str] = {
 
 
 SHAREABLE_LINE = "Made to be shared: without films of people, identifiers and free text."
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What the numbers were made from."""
-
-    questions: str
-    questions_sha256: str
-    scorer: str
-    run_id: str
-    started: str
 
 
 @dataclass(frozen=True)
@@ -137,7 +127,8 @@ def render_report(
     html = template.render(
         recipe=recipe,
         analysis=analysis,
-        provenance=provenance,
+        provenance=provenance.without_places() if shareable else provenance,
+        exposure=() if audit is None else audit.exposure,
         audit=None if audit is None else view_audits(audit, shown, subject.name),
         role_words=ROLE_WORDS,
         subject=subject,
@@ -175,7 +166,8 @@ def pages_of(has_audit: bool, has_differences: bool, has_curves: bool) -> list[t
     parts = [
         ("models", "models", True), ("differences", "differences", has_differences),
         ("audit-controls", "sight or prior", has_audit), ("kinds", "kinds of question", True),
-        ("scorers", "other scorers", True), ("training", "training", has_curves), ("films", "films", True),
+        ("regimes", "regimes", True), ("scorers", "other scorers", True),
+        ("training", "training", has_curves), ("films", "films", True),
         ("items", "items", True), ("limits", "limits", True), ("provenance", "provenance", True),
     ]  # fmt: skip
     return [(key, words) for key, words, is_there in parts if is_there]

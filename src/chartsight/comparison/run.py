@@ -15,15 +15,18 @@ from chartsight.comparison.analysis import Analysis, analyse
 from chartsight.comparison.audits import audit_comparison, read_facts, seen_size_px
 from chartsight.comparison.items import build_items, write_items_csv, write_items_parquet
 from chartsight.comparison.predictions import OWN_GOLD_FAILS, Predict, collect_answers, prediction_path
+from chartsight.comparison.provenance import Provenance, find_provenance
 from chartsight.comparison.recipe import CompareRecipe, check_recipe, read_compare_recipe, subject_and_reference
-from chartsight.comparison.report import Provenance, render_report
+from chartsight.comparison.report import render_report
 from chartsight.comparison.verdict import Verdict
 from chartsight.errors import OutputError, QuestionError
-from chartsight.evaluation import Interval, PairedDifference, in_words, scorer_stamp
+from chartsight.evaluation import Interval, PairedDifference, in_words
 from chartsight.prediction.cards import read_model_facts
 from chartsight.prediction.cost import CostEstimate
 from chartsight.runs import Run, make_folder, manifest_path, new_output, read_manifest, sha256_file, write_json
 from chartsight.schema import SCHEMA_VERSION, Condition, FilmFacts, Variant
+
+SHAREABLE = "shareable.html"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,13 @@ class ComparisonResult:
 
 
 def compare(
-    recipe: Path | CompareRecipe, out: Path, *, predict: Predict | None = None, quiet: bool = False, force: bool = False
+    recipe: Path | CompareRecipe,
+    out: Path,
+    *,
+    predict: Predict | None = None,
+    quiet: bool = False,
+    force: bool = False,
+    shareable: bool = False,
 ) -> ComparisonResult:
     """Answers of all models to the same questions, scored, compared and shown in `out/report.html`.
 
@@ -54,6 +63,7 @@ def compare(
         predict: Writes one model's answers; `chartsight.prediction.predict_conditions` when None.
         quiet: No progress.
         force: Make the report of a finished comparison again.
+        shareable: Write `shareable.html` too: the page without films of people, identifiers and free text.
 
     Raises:
         RecipeError: See `read_compare_recipe`.
@@ -124,13 +134,8 @@ def compare(
     result = ComparisonResult(
         out / "report.html", out / "report.json", out / "items.csv", out / "items.parquet", analysis
     )
-    provenance = Provenance(
-        questions=str(recipe.questions),
-        questions_sha256=questions_sha256,
-        scorer=scorer_stamp(),
-        run_id=run.run_id,
-        started=run.started,
-    )
+    fingerprints = {each.model.name: each.fingerprint for each in analysis.models}
+    provenance = find_provenance(recipe, fingerprints, model_facts, questions_sha256, run.run_id, run.started)
     items = build_items(recipe, asked, analysis.prior_answers, answers, gold_of(collected.variants), facts)
     with new_output(result.items, replace=True) as partial:
         write_items_csv(partial, items)
@@ -140,7 +145,12 @@ def compare(
     html = render_report(recipe, items, analysis, provenance, audit)
     with new_output(result.report, replace=True) as partial:
         partial.write_text(html, "utf-8")
-    for path in (result.report, result.report_json, result.items, result.items_parquet):
+    outputs = [result.report, result.report_json, result.items, result.items_parquet]
+    if shareable:
+        outputs.append(out / SHAREABLE)
+        with new_output(outputs[-1], replace=True) as partial:
+            partial.write_text(render_report(recipe, items, analysis, provenance, audit, shareable=True), "utf-8")
+    for path in outputs:
         run.outputs.append({"path": path.name, "sha256": sha256_file(path)})
     run.write(out)
     return result
