@@ -97,7 +97,7 @@ def test_logits_in_pieces(vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_tree_that_sees_its_neighbours_is_found(vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: nodes that look at every node before them."""
-    monkeypatch.setattr(AnswerTrie, "ancestors", lambda trie, node: list(range(node + 1)))
+    monkeypatch.setattr(AnswerTrie, "ways", property(lambda tree: np.tri(len(tree.tokens), dtype=bool)))
     [answers] = answer_films(vlm, items()[1:2])
     right = {text: alone(vlm, [film(1)], "where is the ring?", text) for text in PLACES.answers}
     assert answers[0].log_probabilities != pytest.approx(right, abs=1e-6)
@@ -208,5 +208,5 @@ def test_a_tree_shares_what_begins_alike() -> None:
     tree = build_trie([[1, 2, 9], [1, 3, 9], [1, 9], [4, 9]])
     assert (tree.tokens, tree.parents, tree.depths) == ((1, 2, 3, 4), (-1, 0, 0, -1), (0, 1, 1, 0))
     assert tree.paths == (((-1, 1), (0, 2), (1, 9)), ((-1, 1), (0, 3), (2, 9)), ((-1, 1), (0, 9)), ((-1, 4), (3, 9)))
-    assert tree.ancestors(2) == [2, 0]
+    assert tree.ways.astype(int).tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]]
     assert build_trie([[9]]).tokens == ()

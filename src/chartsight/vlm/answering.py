@@ -1,8 +1,8 @@
 """Many questions of one film, answered together: the film and the prompt's beginning are read once.
 
-    prefill    p0 p1 # # # # \\n                    once a film; the keys and values are kept
-    branches             . . q1 q1 q1 | a1 ...      all questions in one batch, left-padded between prefix and question
-                         q2 q2 q2 q2  | a2 ...
+    prefill    p0 p1 # # # # \\n                                  once a film; the keys and values are kept
+    branches                     q1 q1 q1 | q2 q2 | q3 q3 q3 q3     its questions side by side in a row (`branches`)
+    answers                      a1 a2 a3, then the next token of each that has not ended, ...
 
 Greedy, token for token what one question at a time gives (tests/vlm/test_answering.py). A question with a rule is
 answered by it: scored over its allowed answers (`scoring`), or written in a form that cannot be wrong (`grammars`).
@@ -22,10 +22,11 @@ from torch import Tensor
 
 from chartsight.errors import CheckpointError
 from chartsight.vlm.any_model import ChatVlm, answer_plainly
+from chartsight.vlm.branches import Branch, attend, next_logits, pack_branches, read_branches
 from chartsight.vlm.checkpoint import Vlm
 from chartsight.vlm.grammars import Grammar, Rule, Scored, Written, build_grammar
 from chartsight.vlm.prompts import Turn
-from chartsight.vlm.scoring import score_branches
+from chartsight.vlm.scoring import score_answers
 from chartsight.vlm.tries import build_trie
 
 if TYPE_CHECKING:
@@ -190,29 +191,27 @@ def _answer_batch(
     flat = [ids for rows in prompts for ids in rows]
     if shown.turns:
         _check_length(vlm, max(map(len, flat)), len(shown.turns))
-    owner = [film for film, rows in enumerate(prompts) for _ in rows]
     # Every prompt begins alike (system sentence, examples, image, newline): one prefix length for the whole batch.
     length = common_prefix_length(flat) if len(flat) > 1 else len(flat[0]) - 1
     prefix = torch.tensor([rows[0][shown.length : length] for rows in prompts], device=vlm.device)
     prefilled = _prefill(vlm, prefix, features, shown.cache(len(batch)))
-    scored = {row: rule for row, rule in enumerate(rules) if isinstance(rule, Scored)}
-    written = {row: rule for row, rule in enumerate(rules) if not isinstance(rule, Scored)}
+    films = [film for film, rows in enumerate(prompts) for _ in rows]
+    scored = {n: rule for n, rule in enumerate(rules) if isinstance(rule, Scored)}
+    written = {n: rule for n, rule in enumerate(rules) if not isinstance(rule, Scored)}
     answers: dict[int, RawAnswer] = {}
-    for rows_of, cache in (
-        (scored, copy.deepcopy(prefilled) if scored and written else prefilled),
-        (written, prefilled),
-    ):
-        if rows_of:
-            cache.batch_select_indices(torch.tensor([owner[row] for row in rows_of], device=vlm.device))
-            branches = _left_padded(vlm, [flat[row] for row in rows_of], length)
-            if rows_of is scored:
-                found = _score(vlm, cache, *branches, length, list(scored.values()))
-            else:
-                found = _write(vlm, cache, *branches, length, list(written.values()), max_new_tokens, candidates)
-            answers |= dict(zip(rows_of, found, strict=True))
+    if scored:
+        kept = copy.deepcopy(prefilled) if written else prefilled
+        behind = [(films[n], flat[n][length:]) for n in scored]
+        found = _score(vlm, kept, behind, length, len(batch), list(scored.values()))
+        answers |= dict(zip(scored, found, strict=True))
+    if written:
+        behind = [(films[n], flat[n][length:]) for n in written]
+        grammars = _grammars(vlm, list(written.values()))
+        found = _write(vlm, prefilled, behind, length, len(batch), grammars, max_new_tokens, candidates)
+        answers |= dict(zip(written, found, strict=True))
     start = 0
     for rows in prompts:
-        yield [answers[row] for row in range(start, start + len(rows))]
+        yield [answers[n] for n in range(start, start + len(rows))]
         start += len(rows)
 
 
@@ -226,23 +225,15 @@ def _prefill(vlm: Vlm, prefix: Tensor, features: Tensor | None, before: Any) -> 
     return vlm.model(input_ids=prefix, use_cache=True, logits_to_keep=1, **kwargs).past_key_values
 
 
-def _left_padded(vlm: Vlm, rows: Sequence[list[int]], length: int) -> tuple[Tensor, Tensor]:
-    """What follows the prefix, int [B, W], padded on the left, and its attention, int [B, length + W]."""
-    width = max(map(len, rows)) - length
-    pad = vlm.tokenizer.pad_token_id
-    suffix = torch.tensor([[pad] * (width - len(ids) + length) + ids[length:] for ids in rows], device=vlm.device)
-    own = torch.tensor(
-        [[0] * (width - len(ids) + length) + [1] * (len(ids) - length) for ids in rows], device=vlm.device
-    )
-    return suffix, torch.cat([torch.ones(len(rows), length, dtype=own.dtype, device=vlm.device), own], dim=1)
+Behind = Sequence[tuple[int, list[int]]]  # of each question: its film, and what follows the prefix
 
 
-def _score(
-    vlm: Vlm, cache: Any, suffix: Tensor, attention: Tensor, length: int, rules: Sequence[Scored]
-) -> list[RawAnswer]:
-    """The likeliest allowed answer of each branch, the first of those that are equally likely."""
+def _score(vlm: Vlm, cache: Any, behind: Behind, length: int, n_films: int, rules: Sequence[Scored]) -> list[RawAnswer]:
+    """The likeliest allowed answer of each question, the first of those that are equally likely."""
     trees = {rule: build_trie([vlm.prompts.answer_ids(text) for text in rule.answers]) for rule in set(rules)}
-    found = score_branches(vlm, cache, suffix, attention, length, [trees[rule] for rule in rules])
+    branches = [Branch(film, ids, trees[rule]) for (film, ids), rule in zip(behind, rules, strict=True)]
+    packed = pack_branches(branches, length, vlm.tokenizer.pad_token_id)
+    found = score_answers(vlm, read_branches(vlm, cache, packed, n_films), packed, branches)
     answers = []
     for rule, chances in zip(rules, found, strict=True):
         best = max(range(len(chances)), key=chances.__getitem__)
@@ -251,83 +242,85 @@ def _score(
     return answers
 
 
+def _grammars(vlm: Vlm, rules: Sequence[Written | None]) -> list[Grammar | None]:
+    built = {rule: build_grammar(vlm.prompts, rule) for rule in set(rules) if rule is not None}
+    return [None if rule is None else built[rule] for rule in rules]
+
+
 def _write(
-    vlm: Vlm, cache: Any, suffix: Tensor, attention: Tensor, length: int, rules: Sequence[Written | None],
+    vlm: Vlm, cache: Any, behind: Behind, length: int, n_films: int, grammars: Sequence[Grammar | None],
     max_new_tokens: int, candidates: Sequence[str],
 ) -> list[RawAnswer]:  # fmt: skip
-    """What the model writes in each branch, freely or in the form of its rule."""
-    built = {rule: build_grammar(vlm.prompts, rule) for rule in set(rules) if rule is not None}
-    grammars = [None if rule is None else built[rule] for rule in rules]
-    texts, counts, first = _decode(vlm, cache, suffix, attention, length, max_new_tokens, candidates, grammars)
-    return [RawAnswer(*each) for each in zip(texts, counts, first, strict=True)]
-
-
-def _decode(
-    vlm: Vlm,
-    cache: Any,
-    suffix: Tensor,
-    attention: Tensor,
-    length: int,
-    max_new_tokens: int,
-    candidates: Sequence[str],
-    grammars: Sequence[Grammar | None],
-) -> tuple[list[str], list[int], list[dict[str, float]]]:
-    """Greedy decoding of all branches from their last prompt token on."""
-    positions = (attention.cumsum(1) - 1).clamp(min=0)[:, length:]
+    """What the model writes greedily to each question, freely or in the form of its grammar."""
+    branches = [Branch(film, ids) for film, ids in behind]
+    packed = pack_branches(branches, length, vlm.tokenizer.pad_token_id)
+    hidden = read_branches(vlm, cache, packed, n_films)
+    ends = [at + len(branch.ids) for at, branch in zip(packed.start, branches, strict=True)]
+    rows = torch.tensor(packed.row, device=hidden.device)
+    logits = next_logits(vlm, hidden[rows, torch.tensor(ends, device=hidden.device) - 1])
+    first = _first_words(vlm, logits, candidates)
+    sees = torch.zeros(len(branches), packed.may.shape[-1], dtype=torch.bool)  # by branch, over what its row holds
+    sees[:, :length] = True
+    for n, (at, end) in enumerate(zip(packed.start, ends, strict=True)):
+        sees[n, length + at : length + end] = True
     eos = vlm.tokenizer.eos_token_id
+    written: list[list[int]] = [[] for _ in branches]
+    ways = {n: grammar.next(grammar.start) for n, grammar in enumerate(grammars) if grammar is not None}
+    held = list(range(len(packed.films)))  # the rows that the cache holds
+    alive = list(range(len(branches)))
+    while True:
+        _keep_to(logits, alive, ways)
+        for n, token in zip(alive, logits.argmax(-1).tolist(), strict=True):
+            written[n].append(token)
+            if (grammar := grammars[n]) is not None:
+                ways[n] = grammar.next(ways[n][token])
+        alive = [
+            n for n in alive if written[n][-1] != eos and (n in ways or len(written[n]) < max_new_tokens)
+        ]  # what a grammar writes ends by itself
+        if not alive:
+            break
+        # Most answers are two tokens long; the few long ones need not drag the finished along.
+        of_row: dict[int, list[int]] = {}
+        for n in alive:
+            of_row.setdefault(packed.row[n], []).append(n)
+        if len(of_row) < len(held):
+            cache.batch_select_indices(torch.tensor([held.index(row) for row in of_row], device=vlm.device))
+            held = list(of_row)
+        slots = max(map(len, of_row.values()))
+        ids = torch.full((len(held), slots), vlm.tokenizer.pad_token_id)
+        positions = torch.zeros(len(held), slots, dtype=torch.long)
+        may = torch.zeros(len(held), slots, sees.shape[1] + slots, dtype=torch.bool)
+        may[:, :, :length] = True
+        new = torch.zeros(len(branches), slots, dtype=torch.bool)
+        places = [(row, slot, n) for row, held_row in enumerate(held) for slot, n in enumerate(of_row[held_row])]
+        for row, slot, n in places:
+            ids[row, slot] = written[n][-1]
+            positions[row, slot] = length + len(branches[n].ids) + len(written[n]) - 1
+            new[n, slot] = True
+        sees = torch.cat([sees, new], dim=1)
+        at_row, at_slot, alive = (list(each) for each in zip(*places, strict=True))
+        may[at_row, at_slot] = sees[alive]
+        hidden = attend(vlm, cache, ids, positions, may)
+        logits = next_logits(vlm, hidden[at_row, at_slot])
+    return [
+        RawAnswer(vlm.prompts.decode(tokens), len(tokens), chances)
+        for tokens, chances in zip(written, first, strict=True)
+    ]
+
+
+def _first_words(vlm: Vlm, logits: Tensor, candidates: Sequence[str]) -> list[dict[str, float]]:
+    """Probability of each candidate as the first word, by question."""
     begins = {word: vlm.prompts.answer_ids(word)[0] for word in candidates}
     words = {word: token for word, token in begins.items() if list(begins.values()).count(token) == 1}
-    ids = suffix
-    written: list[list[int]] = [[] for _ in suffix]
-    open_rows = torch.arange(len(suffix), device=suffix.device)  # which answers the rows of the batch belong to
-    ways = {row: grammar.next(grammar.start) for row, grammar in enumerate(grammars) if grammar is not None}
-    first: list[dict[str, float]] = []
-    while True:
-        output = vlm.model(
-            input_ids=ids, attention_mask=attention, position_ids=positions, past_key_values=cache,
-            use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
-        logits = output.logits[:, -1].float()
-        # No text holds the image id; a model that learned beside it may still give it weight.
-        logits[:, vlm.prompts.image_token_id] = -torch.inf
-        if not first:
-            chances = logits.softmax(-1)
-            columns = {word: chances[:, token].tolist() for word, token in words.items()}
-            first = [{word: round(column[i], 6) for word, column in columns.items()} for i in range(len(suffix))]
-        if ways:
-            _keep_to(logits, open_rows.tolist(), ways)
-        token = logits.argmax(-1)
-        for row, chosen in zip(open_rows.tolist(), token.tolist(), strict=True):
-            if _is_open(written[row], eos, None if row in ways else max_new_tokens):
-                written[row].append(chosen)
-                if row in ways:
-                    grammar = grammars[row]
-                    assert grammar is not None
-                    ways[row] = grammar.next(ways[row][chosen])
-        alive = torch.tensor(
-            [_is_open(written[row], eos, None if row in ways else max_new_tokens) for row in open_rows.tolist()],
-            device=suffix.device,
-        )
-        if not alive.any():
-            break
-        ids, positions = token[:, None], positions[:, -1:] + 1
-        attention = torch.cat([attention, torch.ones_like(token[:, None], dtype=attention.dtype)], dim=1)
-        if 2 * int(alive.sum()) <= len(alive):
-            # Most answers are two tokens long; the few long ones need not drag the finished along.
-            kept = alive.nonzero()[:, 0]
-            cache.batch_select_indices(kept)
-            ids, positions, attention, open_rows = ids[kept], positions[kept], attention[kept], open_rows[kept]
-    return [vlm.prompts.decode(row) for row in written], [len(row) for row in written], first
+    chances = logits.softmax(-1)
+    columns = {word: chances[:, token].tolist() for word, token in words.items()}
+    return [{word: round(column[n], 6) for word, column in columns.items()} for n in range(len(logits))]
 
 
-def _is_open(written: Sequence[int], eos: int, limit: int | None) -> bool:
-    return not written or (written[-1] != eos and (limit is None or len(written) < limit))
-
-
-def _keep_to(logits: Tensor, rows: Sequence[int], ways: Mapping[int, Mapping[int, Any]]) -> None:
-    """Nothing but the tokens that may come next, in the rows that have a grammar and have not ended."""
-    for place, row in enumerate(rows):
-        if allowed := ways.get(row):
+def _keep_to(logits: Tensor, questions: Sequence[int], ways: Mapping[int, Mapping[int, Any]]) -> None:
+    """Nothing but the tokens that may come next, for the questions that have a grammar."""
+    for place, n in enumerate(questions):
+        if allowed := ways.get(n):
             chosen = torch.tensor(sorted(allowed), device=logits.device)
             kept = logits[place, chosen]
             logits[place] = -torch.inf

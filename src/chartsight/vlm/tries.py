@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 ROOT = -1  # the last token of the prompt
 
@@ -31,13 +35,14 @@ class AnswerTrie:
     depths: tuple[int, ...]
     paths: tuple[tuple[tuple[int, int], ...], ...]
 
-    def ancestors(self, node: int) -> list[int]:
-        """The node itself and every node before it on its way."""
-        found = []
-        while node != ROOT:
-            found.append(node)
-            node = self.parents[node]
-        return found
+    @cached_property
+    def ways(self) -> NDArray[np.bool_]:
+        """bool [N, N]: which nodes stand on the way to each, itself among them."""
+        ways = np.eye(len(self.tokens), dtype=bool)
+        for node, parent in enumerate(self.parents):
+            if parent != ROOT:
+                ways[node] |= ways[parent]
+        return ways
 
 
 def build_trie(answers: Sequence[Sequence[int]]) -> AnswerTrie:
