@@ -89,7 +89,7 @@ def test_batch_size_moves_no_probability(vlm: Vlm, max_branches: int) -> None:
 
 def test_logits_in_pieces(vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(answer_films(vlm, items()))
-    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", 3 * vlm.model.lm_head.out_features)
+    monkeypatch.setattr(scoring, "LOGITS_AT_ONCE", 3 * vlm.model.config.get_text_config().vocab_size)
     for one, other in zip(answer_films(vlm, items()), whole, strict=True):
         for each, same in zip(one, other, strict=True):
             assert each.log_probabilities == pytest.approx(same.log_probabilities, abs=1e-12)

@@ -119,7 +119,7 @@ def read_branches(vlm: Vlm, cache: Any, packed: Packed, n_films: int) -> Tensor:
 def attend(vlm: Vlm, cache: Any, ids: Tensor, positions: Tensor, may: Tensor) -> Tensor:
     """Hidden states, float [R, S, D], of tokens that look at what they may, behind what the cache holds."""
     mask = torch.zeros(may.shape, dtype=vlm.model.dtype).masked_fill_(~may, torch.finfo(vlm.model.dtype).min)
-    output = vlm.model.model(
+    output = _llava(vlm).model(
         input_ids=ids.to(vlm.device), attention_mask=mask[:, None].to(vlm.device),
         position_ids=positions.to(vlm.device), past_key_values=cache, use_cache=True,
     )  # fmt: skip
@@ -129,8 +129,13 @@ def attend(vlm: Vlm, cache: Any, ids: Tensor, positions: Tensor, may: Tensor) ->
 
 def next_logits(vlm: Vlm, hidden: Tensor) -> Tensor:
     """Logits of the next token, float32 or wider [N, V], from hidden states [N, D]; the image's own id is ruled out."""
-    logits: Tensor = vlm.model.lm_head(hidden)
+    logits: Tensor = _llava(vlm).lm_head(hidden)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     # No text holds the image id; a model that learned beside it may still give it weight.
     logits[:, vlm.prompts.image_token_id] = -torch.inf
     return logits
+
+
+def _llava(vlm: Vlm) -> Any:
+    """The model itself: while it is trained, adapters stand around it, and in it."""
+    return vlm.model.get_base_model() if hasattr(vlm.model, "get_base_model") else vlm.model

@@ -42,7 +42,7 @@ def score_answers(vlm: Vlm, hidden: Tensor, packed: Packed, branches: Sequence[B
     of_row, of_place = (torch.tensor(each, device=hidden.device) for each in zip(*places, strict=True))
     wanted = torch.tensor([number[row, place] for row, place, _ in steps], device=hidden.device)
     tokens = torch.tensor([token for _, _, token in steps], device=hidden.device)
-    chunk = max(1, LOGITS_AT_ONCE // vlm.model.lm_head.out_features)
+    chunk = max(1, LOGITS_AT_ONCE // vlm.model.config.get_text_config().vocab_size)
     found = torch.empty(len(steps), dtype=torch.float64, device=hidden.device)
     for first in range(0, len(places), chunk):
         chosen = slice(first, first + chunk)
