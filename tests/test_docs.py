@@ -41,6 +41,7 @@ def between(text: str, start: str, end: str) -> str:
         ("starters", "### Inside `starters/`", "## Who may import whom"),
         ("evaluation", "| `evaluation/` |", "\n"),
         ("review", "| `review/` |", "\n"),
+        ("comparison", "| `comparison/` |", "\n"),
     ],
 )
 def test_the_architecture_names_every_module(room: str, start: str, end: str) -> None:

@@ -207,7 +207,7 @@ def _swap(report: AuditReport) -> AuditTable:
         ("stability", "other film, same right answer: still right", "alike"),
     )
     for name in names:
-        shown = parts if name == "all" else parts[:3]
+        shown = {"all": parts, "matched": parts[:3]}.get(name, parts[2:3])
         for place, (part, words, filtered) in enumerate(shown):
 
             def cell(model: ModelAudit, name: str = name, part: str = part, filtered: str = filtered) -> Cell:

@@ -50,6 +50,7 @@ def compare(
     out: Path,
     *,
     predict: Predict | None = None,
+    facts: Mapping[str, FilmFacts] | None = None,
     quiet: bool = False,
     force: bool = False,
     shareable: bool = False,
@@ -61,6 +62,7 @@ def compare(
         out: A folder: report.html, report.json, items.parquet, items.csv, run.json and predictions/. A comparison that
             did not finish is taken up again; its predictions stay.
         predict: Writes one model's answers; `chartsight.prediction.predict_conditions` when None.
+        facts: Of the questions' films, for the audits; read from the record when None.
         quiet: No progress.
         force: Make the report of a finished comparison again.
         shareable: Write `shareable.html` too: the page without films of people, identifiers and free text.
@@ -108,10 +110,10 @@ def compare(
     analysis = analyse(recipe, asked, training, answers)
     questions_sha256 = sha256_file(recipe.questions)
     model_facts = {model.name: read_model_facts(model.source) for model in recipe.models}
-    facts: Mapping[str, FilmFacts] = {}
     audit: AuditReport | None = None
     if recipe.audits is not False:
-        facts = read_facts(recipe, asked, seen_size_px(model_facts))
+        if facts is None:
+            facts = read_facts(recipe, asked, seen_size_px(model_facts))
         audit = audit_comparison(
             recipe, asked, questions, answers, collected.variants, facts, model_facts, questions_sha256
         )
