@@ -25,6 +25,7 @@ from chartsight.vlm.command import run_convert
 from chartsight.vlm.prompts import prompt_template
 from tests.fixtures_llava import (
     IMAGE_TOKENS,
+    PROJECTOR,
     SIDE,
     Checkpoints,
     drawn,
@@ -522,6 +523,40 @@ def test_an_adapter_on_a_converted_base_stays_one(
     with torch.no_grad():
         one, other = (each.model(input_ids=ids, pixel_values=pixels).logits for each in (adapter, merged))
     assert (one - other).abs().max() < 5e-5
+
+
+def test_a_projector_alone_is_put_on_its_language_model(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """What the original's first stage leaves: `mm_projector.bin` and `config.json`."""
+    shutil.copytree(checkpoints["clip"], tmp_path / "clip")
+    source = tmp_path / "llava-pretrain"
+    source.mkdir()
+    shutil.copy(checkpoints["llava-lora"] / "config.json", source)
+    projector = drawn(PROJECTOR, 77)
+    torch.save(projector, source / "mm_projector.bin")
+    assert refused(source).code == "no-base"
+    run_convert(source, tmp_path / "out", base=checkpoints["vicuna"], check=True, quiet=True)
+    stored = load_file(tmp_path / "out" / "model.safetensors")
+    assert torch.equal(stored["multi_modal_projector.linear_2.bias"], projector["model.mm_projector.2.bias"])
+    assert told(tmp_path / "out")["from"] == "original-projector"
+
+
+def test_tied_embeddings_and_files_of_older_torch(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip")
+    source = write_checkpoint(tmp_path / "llava", tie_word_embeddings=True, suffix="bin")
+    path = source / "pytorch_model.bin"
+    tensors = torch.load(path, weights_only=True)
+    del tensors["lm_head.weight"]
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
+    run_convert(source, tmp_path / "out", check=True, quiet=True)
+    assert "language_model.lm_head.weight" not in load_file(tmp_path / "out" / "model.safetensors")
+    run_convert(tmp_path / "out", tmp_path / "back", check=True, quiet=True)
+    assert conversion.read_weights(tmp_path / "back").keys() == {key for key in tensors if "inv_freq" not in key}
+
+
+def test_settings_that_move_nothing_are_let_pass(spoiled: Callable[[str], Path]) -> None:
+    folder = spoiled("llava")
+    edit(folder / "config.json", mm_patch_merge_type="spatial_unpad", pretraining_tp=2, mm_projector_lr=2e-5)
+    run_convert(folder, folder.parent / "out", check=True, quiet=True)
 
 
 # ------------------------------------------------------------------------------------------------------- the templates

@@ -13,7 +13,7 @@ import torch
 from benchmarks.llava_parity import round_trip
 from safetensors.torch import load_file, save_file
 
-from chartsight.errors import ChartsightError, CheckpointError
+from chartsight.errors import ChartsightError, CheckpointError, OutputError
 from chartsight.vlm.checkpoint import load_vlm, save_vlm
 from chartsight.vlm.command import run_convert
 from chartsight.vlm.weights import read_weights
@@ -193,6 +193,16 @@ def test_an_original_adapter_there_and_back_is_equal_bit_by_bit(converted: Conve
         for folder in (lora, tmp_path / "llava-lora-back")
     )
     assert one.keys() == two.keys() and all(torch.equal(each, two[key]) for key, each in one.items())
+
+
+def test_a_full_disk_leaves_nothing(adapter: Path, tmp_path: Path) -> None:
+    from tests.vlm.test_convert import no_file_above
+
+    for lora in (True, False):
+        with no_file_above(9_000), pytest.raises(OutputError) as caught:
+            run_convert(adapter, tmp_path / "llava-lora", lora=lora, quiet=True)
+        assert caught.value.code == "disk-full"
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_an_adapter_of_llava_med_is_folded_in_only(converted: Converted, adapter: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from chartsight.errors import CheckpointError
 from chartsight.runs import Run
 from chartsight.schema import Terms
+from chartsight.vlm.checkpoint import model_folder
 from chartsight.vlm.convert import ConversionConfig, convert
 from chartsight.vlm.delta import apply_delta
 from chartsight.vlm.export import ExportConfig, export, is_exportable
@@ -33,6 +34,8 @@ def run_convert(
         _refuse("--delta", {"--tower": tower, "--tower-from": tower_from, "--template": template, "--name": name,
                             "--lora": lora, "--check": check})  # fmt: skip
         return apply_delta(source, base, out, terms, force=force, quiet=quiet)
+    if not source.exists():
+        source = model_folder(source)  # a hub's model in the cache
     if is_exportable(source):
         _refuse("the way back", {"--tower-from": tower_from, "--template": template, "--name": name})
         back = ExportConfig(base=base, tower=tower, lora=lora, check=check)

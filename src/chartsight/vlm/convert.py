@@ -35,6 +35,7 @@ from chartsight.vlm.layouts.names import (
 )
 from chartsight.vlm.layouts.settings import (
     CONFIG,
+    PROJECTOR_ALONE,
     TEMPLATE_OF,
     check_settings,
     hugging_face_config,
@@ -54,6 +55,7 @@ from chartsight.vlm.weights import (
     Weights,
     changed,
     listed,
+    read_file,
     read_weights,
     write_weights,
 )
@@ -138,6 +140,9 @@ def convert(source: Path, out: Path, config: ConversionConfig, *, force: bool = 
     if read.lora is not None:
         for path in read.lora.files:
             run.read(path)
+    for name in KEPT:
+        if (source / name).is_file():
+            run.read(source / name)
     with new_output(out, replace=force) as partial:
         partial.mkdir()
         write_converted(read, partial, config, run, quiet=quiet)
@@ -222,11 +227,15 @@ def read_source(folder: Path, config: ConversionConfig) -> Source:
     lora = None
     tokens = folder
     stored: Weights
-    if layout == "original-lora":
+    if layout in {"original-lora", "original-projector"}:
         if config.base is None:
-            raise CheckpointError("no-base", folder, "is an adapter", "the model it stands on", "--base FOLDER")
-        lora = read_lora(folder, config.base)
+            found = "is an adapter" if layout == "original-lora" else "holds a projector alone"
+            raise CheckpointError("no-base", folder, found, "the model it stands on", "--base FOLDER")
         stored = language_weights(config.base)
+        if layout == "original-lora":
+            lora = read_lora(folder, config.base)
+        else:
+            stored = {**stored, **read_file(folder / PROJECTOR_ALONE)}
         tokens = folder if any((folder / name).is_file() for name in FILES[:2]) else config.base
     else:
         if config.base is not None:
@@ -331,7 +340,7 @@ def write_converted(read: Source, partial: Path, config: ConversionConfig, run: 
         partial / CONVERSION,
         {
             "schema_version": SCHEMA_VERSION,
-            "from": "original-lora" if read.lora is not None else "original",
+            "from": layout_of(read.folder),
             "to": "hugging-face",
             "family": read.family,
             "inputs": [{"file": Path(each["path"]).name, "sha256": each["sha256"]} for each in run.inputs],

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from chartsight.errors import CheckpointError
+from chartsight.vlm.weights import INDEXES, WHOLE
 
 if TYPE_CHECKING:
     from transformers import LlavaConfig
 
 CONFIG = "config.json"
+PROJECTOR_ALONE = "mm_projector.bin"  # what the original's first stage of training leaves
 ARCHITECTURES = {"LlavaLlamaForCausalLM": "llama", "LlavaMistralForCausalLM": "mistral"}
 HUGGING_FACE = "LlavaForConditionalGeneration"
 TEMPLATE_OF = {"llama": "vicuna_v1", "mistral": "mistral_instruct"}
@@ -28,10 +30,10 @@ NEEDED_OF_MISTRAL = ("num_key_value_heads", "sliding_window", "rope_theta")
 SELECT = {"patch": "default", "cls_patch": "full"}
 
 # What the original can be set to, and what of that Hugging Face's LLaVA computes: name, value when absent, values.
+# Left out is what moves nothing here: mm_patch_merge_type without anyres, pretraining_tp but for rounding.
 ONLY: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("mm_projector_type", "linear", ("mlp2x_gelu",)),
     ("mm_vision_select_feature", "patch", tuple(SELECT)),
-    ("mm_patch_merge_type", "flat", ("flat",)),
     ("mm_resampler_type", None, (None,)),
     ("image_aspect_ratio", None, ("pad",)),
     ("mm_use_im_start_end", False, (False,)),
@@ -39,7 +41,6 @@ ONLY: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("hidden_act", "silu", ("silu",)),
     ("attention_bias", False, (False,)),
     ("mlp_bias", False, (False,)),
-    ("pretraining_tp", 1, (1,)),
 )
 
 _CLIP_LARGE = {
@@ -54,7 +55,7 @@ KNOWN_TOWERS: Mapping[str, Mapping[str, Any]] = {
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
-Layout = Literal["original", "original-lora", "hugging-face", "language-model"]
+Layout = Literal["original", "original-lora", "original-projector", "hugging-face", "language-model"]
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -83,17 +84,19 @@ def architecture(folder: Path, settings: Mapping[str, Any]) -> str:
 
 
 def layout_of(folder: Path) -> Layout:
-    """How a model folder is laid out: what `config.json` says, never what the folder is called.
+    """How a model folder is laid out: what it holds and `config.json` says, never what the folder is called.
 
     Raises:
         CheckpointError: It is none of LLaVA's.
     """
     if not folder.is_dir():
         raise CheckpointError("no-model", folder, "is no folder", "a checkpoint")
-    is_lora = (folder / "non_lora_trainables.bin").is_file() and (folder / "adapter_config.json").is_file()
     named = architecture(folder, read_settings(folder / CONFIG))
     if named in ARCHITECTURES:
-        return "original-lora" if is_lora else "original"
+        if (folder / "non_lora_trainables.bin").is_file() and (folder / "adapter_config.json").is_file():
+            return "original-lora"
+        is_whole = any((folder / name).is_file() for name in (*WHOLE, *INDEXES))
+        return "original-projector" if (folder / PROJECTOR_ALONE).is_file() and not is_whole else "original"
     if named == HUGGING_FACE:
         return "hugging-face"
     if named in {"LlamaForCausalLM", "MistralForCausalLM"}:
@@ -231,7 +234,7 @@ def original_settings(config: LlavaConfig, before: Mapping[str, Any], *, tower: 
         "image_aspect_ratio": "pad",
         "mm_hidden_size": config.vision_config.hidden_size,
         "mm_projector_type": "mlp2x_gelu",
-        "mm_patch_merge_type": "flat",
+        "mm_patch_merge_type": before.get("mm_patch_merge_type", "flat"),
         "mm_use_im_patch_token": False,  # absent it means true: a random row
         "mm_use_im_start_end": False,
         "mm_vision_select_feature": {each: key for key, each in SELECT.items()}[config.vision_feature_select_strategy],
