@@ -375,7 +375,7 @@ class Prediction:
     """One row of `predictions.parquet`; unique in (question_id, model_fingerprint, condition, donor_image_ids).
 
     `value` is JSON like a question's answer, `null` unless `outcome` is `answered`. `scores` is JSON: probabilities of
-    closed answers, empty when the back end gives none.
+    closed answers, empty when the back end gives none; what is missing to 1 is any other text.
     """
 
     question_id: str

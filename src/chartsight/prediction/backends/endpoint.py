@@ -37,7 +37,7 @@ from chartsight.schema import TERMS, Terms
 from chartsight.vlm.checkpoint import ModelCard
 from chartsight.vlm.grammars import Scored, Written
 from chartsight.vlm.preprocessing import FilmPreprocessing
-from chartsight.vlm.prompts import PromptTemplate
+from chartsight.vlm.prompts import CHAT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +53,6 @@ WAITED_AT_MOST = 30.0  # seconds between two tries
 PASSING = {408, 409, 425, 429, 500, 502, 503, 504}  # what may be otherwise a moment later
 ENDS = {"", "</s>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "<eos>", "<end_of_turn>"}
 MUST_STAY = TERMS[TERMS.index("credentialed") :]
-# What is sent, as text: the server's own template stands around it.
-CHAT = PromptTemplate("chat", "", before_image="user: ", after_image="\n", after_question="\nassistant:")
 # Of a model that is known by its served name alone.
 SENT_PX = 448
 UNKNOWN = FilmPreprocessing(size_px=SENT_PX, channels=3, fill=0, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -59,16 +59,17 @@ class RayBackEnd:
             CheckpointError: A worker finds another model under the same path.
         """
         import ray
-        from ray.data import DataContext
+        from ray.data import ActorPoolStrategy, DataContext
 
         tasks = [{"asks": pickle.dumps(batch)} for batch in batches(films, QUESTIONS_A_TASK)]
         if not tasks:
             return
         started = not ray.is_initialized()
         if started:
-            here = "RAY_ADDRESS" not in os.environ
-            alone = {"num_cpus": self.workers, "include_dashboard": False} if here else {}
-            ray.init(log_to_driver=False, logging_level="ERROR", **alone)
+            # Without an address Ray would join whatever cluster once ran on this machine.
+            alone: dict[str, Any] = {"address": "local", "num_cpus": self.workers, "include_dashboard": False}
+            chosen = {} if "RAY_ADDRESS" in os.environ else alone
+            ray.init(log_to_driver=False, logging_level="ERROR", **chosen)
         DataContext.get_current().enable_progress_bars = False
         wants_gpu = (self.local.device or "").startswith("cuda")
         try:
@@ -78,7 +79,8 @@ class RayBackEnd:
                     str(Path(self.local.model).resolve() if Path(self.local.model).exists() else self.local.model),
                     self.local.device, self.identity.fingerprint, pickle.dumps(list(examples)),
                 ),
-                batch_size=1, concurrency=min(self.workers, len(tasks)), num_cpus=1, num_gpus=1 if wants_gpu else 0,
+                batch_size=1, compute=ActorPoolStrategy(size=min(self.workers, len(tasks))), num_cpus=1,
+                num_gpus=1 if wants_gpu else 0,
             )  # fmt: skip
             for row in answered.iter_rows():
                 stored = json.loads(row["stored"])
