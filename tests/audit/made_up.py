@@ -17,12 +17,13 @@ from chartsight.schema import AnswerType, Condition, FilmFacts, Question, Split,
 def question(
     number: int, answer: object, *, patient: int | None = None, template: str = "verify", kind: AnswerType = "boolean",
     allowed: tuple[str, ...] = ("yes", "no"), slots: Mapping[str, str] | None = None, split: Split = "test",
+    text: str = "?",
 ) -> Question:  # fmt: skip
     subject = number if patient is None else patient
     return Question(
         question_id=f"q{number:05d}", split=split, template_id=template, phrasing_id="1", kind="image/one",
         modality="image", scope="single", subject_id=subject, study_ids=(subject,), image_ids=(f"film-{subject}",),
-        question="?", visual_question="?", program="", parameters=json.dumps(slots or {}, sort_keys=True), now=None,
+        question=text, visual_question=text, program="", parameters=json.dumps(slots or {}, sort_keys=True), now=None,
         answer_type=kind, answer=json.dumps(answer), allowed_answers=allowed, answerable=True, tied=False,
         label_source="made up", pairing="synthetic", terms="synthetic", source="made up",
     )  # fmt: skip

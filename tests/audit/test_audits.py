@@ -237,8 +237,8 @@ def test_contradictions_are_counted_over_all_pairs_and_entailment_over_right_pre
         Entailment("any = no → each = no", "q00002", "true", "q00001", "false"),  # given and wrong, holds
         Entailment("verify → list", "q00004", "false", "q00003", '["nodule"]', "lacks"),  # wrong premise, contradicted
         Entailment("list → verify", "q00003", '["nodule"]', "q00004", "true"),  # right premise, contradicted
-        Entailment("one view a film", "q00005", "null", "q00006", "null"),  # both wrong, and agree
-        Entailment("gone", "q00005", "null", "q99999", "null"),
+        Entailment("one view a film", "q00005", '"PA"', "q00006", '"PA"'),  # both wrong, and agree
+        Entailment("gone", "q00005", '"PA"', "q99999", '"PA"'),
     )
     found = measure_contradictions(columns(asked, audited, entailments=pairs), audited)
     assert found is not None

@@ -42,6 +42,7 @@ FEWEST_PATIENTS = 20  # with fewer an interval over patients is too rough to dec
 FEWEST_ITEMS = 50  # that a check of the second question must rest on
 LITTLE = 0.03  # an image part surely below it is called none: three questions of a hundred
 LITTLE_DROP = 0.02  # so is what another patient's film costs
+MUCH = 0.10  # of answers that follow the finding: so many are no chance likeness of a film that was learned by heart
 SHORTCUT_SHARE = 0.5  # of the image part: where less moves with the finding alone, most of it is something else
 
 
@@ -59,7 +60,8 @@ class Sight:
     Args:
         name: `matched swap` or `strata`.
         gain: What moves with the finding alone; 0 for who reads only what the films share.
-        excess: That less `SHORTCUT_SHARE` of the image part, from the same draws: surely below 0 for a shortcut.
+        excess: That less `SHORTCUT_SHARE` of the image part, from the same draws: surely below 0 for a shortcut, surely
+            above it for who sees.
     """
 
     name: CheckName
@@ -112,9 +114,9 @@ def judge(
     """The verdict on one model."""
     checks = measure_sight(columns, model)
     kind, sentence = decide(columns.bootstrap.n_clusters, blind, shuffled, checks)
-    return ModelVerdict(
-        model.name, kind, f"{model.name} {sentence}", reasons(blind, shuffled, checks), rule_stamp(), checks
-    )
+    held = sorted({name for facts in columns.given.facts.values() for name in facts.confounders})
+    why = (*reasons(blind, shuffled, checks), _held(held))
+    return ModelVerdict(model.name, kind, f"{model.name} {sentence}", why, rule_stamp(), checks)
 
 
 def decide(
@@ -127,12 +129,12 @@ def decide(
     if not image.n:
         return "cannot be told", "cannot be judged: nothing was asked without the film."
     enough = [check for check in checks if check.is_enough]
-    sees = [check for check in enough if check.gain.low > 0]
+    follows = [check for check in enough if check.gain.low > MUCH]
     film_adds = image.low > 0 and (drop is None or drop.low > 0)
     adds = f"the film adds {points(image)} to the best answer without it"
     if not film_adds:
-        if sees:
-            moved = f"its answers follow the finding ({points(sees[0].gain)})"
+        if follows:
+            moved = f"its answers follow the finding ({points(follows[0].gain)})"
             return "cannot be told", f"cannot be judged: {moved}, yet {adds}."
         if image.high < LITTLE or (drop is not None and drop.high < LITTLE_DROP):
             return "guesses", f"guesses: {adds}{_costs(drop)}."
@@ -143,10 +145,10 @@ def decide(
     if shortcuts:
         worst = min(shortcuts, key=lambda check: check.excess.high)
         return "reads a shortcut", f"reads a shortcut: {adds}, but {_moves(worst)}."
-    if len(sees) == len(enough):
-        return "sees the finding", f"sees the finding: {adds}, and {_moves(enough[0])}."
-    unsure = next(check for check in enough if check not in sees)
-    return "cannot be told", f"looks at the film ({adds}), but whether at the finding is unsure: {_moves(unsure)}."
+    sees = [check for check in enough if check.excess.low > 0]
+    if sees:
+        return "sees the finding", f"sees the finding: {adds}, and {_moves(sees[0])}."
+    return "cannot be told", f"looks at the film ({adds}), but whether at the finding is unsure: {_moves(enough[0])}."
 
 
 def reasons(blind: QuestionOnly, shuffled: OtherFilm | None, checks: Sequence[Sight]) -> tuple[str, ...]:
@@ -245,6 +247,13 @@ def _strata(columns: Columns, model: AuditedModel) -> tuple[Floats, Floats, Bool
         alike = (gold[rows][:, None] == gold[rows][None, :]).sum(axis=1) - 1
         moved[rows], weight[rows], member[rows] = is_right - given / others, 1 - alike / others, True
     return (moved, weight, member) if strata else None
+
+
+def _held(names: Sequence[str]) -> str:
+    """What the checks hold alike; a habit of the hospital that stands in no file passes for the finding."""
+    if not names:
+        return "Nothing is known of how the films were taken: no shortcut could be told from the finding."
+    return f"Held alike between films: {', '.join(names)}; what nobody recorded is not."
 
 
 def points(interval: Interval, sign: int = 1) -> str:

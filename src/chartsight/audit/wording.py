@@ -114,14 +114,10 @@ def _pairs(columns: Columns, model: AuditedModel) -> list[_Pair]:
         premise, conclusion = place_of.get(pair.premise), place_of.get(pair.conclusion)
         if premise is None or conclusion is None:
             continue
-        said, then = values[premise], values[conclusion]
-        if said is None:
+        then = values[conclusion]
+        if columns.encode([answer_from_json(pair.premise_value)])[0] != full.codes[premise]:
             continue
-        expected = said
-        if pair.premise_value != "null":
-            if columns.encode([answer_from_json(pair.premise_value)])[0] != full.codes[premise]:
-                continue
-            expected = answer_from_json(pair.conclusion_value)
+        expected = answer_from_json(pair.conclusion_value)
         holds = then is not None and _stands(columns, pair, then, expected)
         found.append(_Pair(pair.rule, premise, bool(full.is_correct[premise]), holds, then is not None))
     return found
