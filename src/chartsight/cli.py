@@ -608,6 +608,47 @@ def compare(
 
 
 @app.command()
+def audit(
+    model: Annotated[str, typer.Argument(help="A shipped model's name, a model folder, or a training run.")],
+    questions: Annotated[Path, typer.Argument(help="questions.parquet.")],
+    out: Annotated[Path, typer.Argument(help="A folder for report.html, report.json and predictions/.")],
+    twin: Annotated[
+        str | None, typer.Option(help="The model trained by the same recipe without films: the best blind control.")
+    ] = None,
+    role: Annotated[
+        Literal["tuned", "baseline"], typer.Option(help="baseline: it has not learned from these questions.")
+    ] = "tuned",
+    split: Annotated[Literal["train", "valid", "test"], typer.Option(help="Whose questions are asked.")] = "test",
+    limit: Annotated[int | None, typer.Option(help="Only so many questions, spread over the films.")] = None,
+    resamples: Annotated[int, typer.Option(help="Of whole patients behind every interval.")] = 10_000,
+    seed: Seed = 7,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Audit one model: does it look, at the finding or at a shortcut, and for whom does it work?
+
+    The cost is told first. Ends with 3 when a gate fails: a patient in two splits, unreadable answers, a film that is
+    not needed.
+    """
+    from chartsight.comparison.one_model import audit_model, audit_recipe, failed_gates
+
+    recipe = audit_recipe(
+        model, questions, twin=twin, role=role, split=split, limit=limit, seed=seed, resamples=resamples
+    )
+    result, report = audit_model(recipe, out, quiet=quiet, force=force)
+    failed = failed_gates(report.gates)
+    verdict = report.models[0].verdict
+    found = {
+        "report": str(result.report), "json": str(result.report_json), "kind": verdict.kind,
+        "verdict": verdict.sentence, "rule": verdict.rule, "passed": report.passed, "failed_gates": failed,
+    }  # fmt: skip
+    show(as_json, found, "\n".join([verdict.sentence, *failed, str(result.report)]))
+    if not report.passed:
+        raise typer.Exit(GateError.exit_code)
+
+
+@app.command()
 def sql(
     record: Annotated[str, typer.Argument(help="record.duckdb, or a copy of one: SQLite, postgresql://...")],
     query: Annotated[str, typer.Argument(help='NeuralSQL: SQL that may say FUNC_VQA("question", t.study_id).')],

@@ -38,6 +38,7 @@ class ComparisonResult:
     items: Path
     items_parquet: Path
     analysis: Analysis
+    audit: AuditReport | None
 
     @property
     def sentence(self) -> str:
@@ -134,7 +135,7 @@ def compare(
         if manifest is not None:
             run.parent_runs.append(manifest["run_id"])
     result = ComparisonResult(
-        out / "report.html", out / "report.json", out / "items.csv", out / "items.parquet", analysis
+        out / "report.html", out / "report.json", out / "items.csv", out / "items.parquet", analysis, audit
     )
     fingerprints = {each.model.name: each.fingerprint for each in analysis.models}
     provenance = find_provenance(recipe, fingerprints, model_facts, questions_sha256, run.run_id, run.started)
