@@ -41,7 +41,7 @@ def audit_comparison(
         model_facts: Of every model, by name.
         questions_sha256: Of the question set.
     """
-    from chartsight.questions.guesser import guess_from_words
+    from chartsight.questions.guesser import guess_from_words, nearest_similarity
 
     training = tuple(each for each in questions if each.split == "train" and each.answerable)
     guesses = guess_from_words(training, asked) if training else None
@@ -64,6 +64,7 @@ def audit_comparison(
         entailments=tuple(find_known_entailments(asked)),
         leaks=count_leaks(questions),
         exposure=tuple(find_exposure(recipe, questions, model_facts, questions_sha256)),
+        similarity=nearest_similarity(training, asked),
         resamples=recipe.bootstrap,
         seed=recipe.seed,
     )

@@ -10,6 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chartsight.schema import Question
 
 MOST_ROWS = 12_000  # questions it learns from; more barely change the figure and cost minutes
@@ -47,6 +50,30 @@ def guess_from_words(train: Sequence[Question], asked: Sequence[Question]) -> li
     model = OneVsRestClassifier(LogisticRegression(C=10.0, solver="liblinear", random_state=0))
     model.fit(features, [question.answer for question in learned])
     return [str(answer) for answer in model.predict(words.transform([words_of(question) for question in asked]))]
+
+
+def nearest_similarity(train: Sequence[Question], asked: Sequence[Question]) -> NDArray[np.float64] | None:
+    """float [asked] in 0..1: the cosine of each question's words to those of the most similar training question.
+
+    Wordings are compared as the guesser reads them; None when train has no word at all.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    known, wanted = (sorted({words_of(question) for question in each}) for each in (train, asked))
+    if not known or not wanted:
+        return None
+    words = TfidfVectorizer(
+        ngram_range=(1, 2), max_features=MOST_WORDS, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b"
+    )
+    try:
+        trained = words.fit_transform(known)
+    except ValueError:  # no word at all
+        return None
+    other = words.transform(wanted)
+    nearest = {
+        text: float((other[row] @ trained.T).max()) for row, text in enumerate(wanted)
+    }  # fmt: skip
+    return np.minimum([nearest[words_of(question)] for question in asked], 1.0)
 
 
 def words_of(question: Question) -> str:
