@@ -15,13 +15,11 @@ from urllib.parse import quote_plus
 from chartsight.audit import AuditReport, ModelAudit
 from chartsight.audit.blind import CONTROL_WORDS
 from chartsight.comparison.groups import ANSWER_TYPE_WORDS
-from chartsight.comparison.wording import bounds, interval_text, percent, points
+from chartsight.comparison.wording import FILM_WORDS, bounds, interval_text, percent, points
 from chartsight.evaluation import Interval, PairedDifference
 
 VERIFY = "type=" + quote_plus(ANSWER_TYPE_WORDS["boolean"])
-CONDITION_WORDS = {
-    "blank": "a blank film", "noise": "noise", "shuffled": "another patient's film", "scrambled": "other identifiers",
-}  # fmt: skip
+CONDITION_WORDS = {**FILM_WORDS, "scrambled": "other identifiers"}
 QUADRANT_WORDS = {
     "ideal": "consistent, and the film matters", "fragile": "the film matters, but so does the wording",
     "dangerous": "consistent without needing the film", "worst": "neither",

@@ -16,6 +16,7 @@ from chartsight.comparison.analysis import Analysis
 from chartsight.comparison.curves import Curve
 from chartsight.comparison.groups import GroupResult
 from chartsight.comparison.recipe import Role
+from chartsight.comparison.wording import film_words
 from chartsight.figures import render_svg
 
 INK, MUTED, LINE = "#010203", "#040506", "#070809"
@@ -64,7 +65,7 @@ def plot_differences(analysis: Analysis) -> str:
     subject = analysis.with_role("tuned")
     if subject is not None:
         rows += [
-            (f"{subject.model.title}: film − {under.condition} film", under.drop, subject.model.name)
+            (f"{subject.model.title}: its film − {film_words(under.condition)}", under.drop, subject.model.name)
             for under in subject.conditions
         ]
     figure, axes = new_axes(1.0 + 0.36 * len(rows))

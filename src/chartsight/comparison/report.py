@@ -25,7 +25,7 @@ from chartsight.comparison.items import ItemTable, plain, plain_json
 from chartsight.comparison.provenance import Provenance
 from chartsight.comparison.recipe import ROLE_WORDS, CompareRecipe, subject_and_reference
 from chartsight.comparison.verdict import NO_LOSS_POINTS
-from chartsight.comparison.wording import bounds, count, interval_text, is_number, p_value, percent, points
+from chartsight.comparison.wording import bounds, count, film_words, interval_text, is_number, p_value, percent, points
 from chartsight.evaluation.differences import in_words
 from chartsight.runs import package_versions
 from chartsight.schema import Pairing, Terms
@@ -118,6 +118,7 @@ def render_report(
         is_number=is_number,
         p_value=p_value,
         in_words=in_words,
+        film_words=film_words,
     )
     shown = [Shown(model.name, model.title, model.role) for model in recipe.models]
     picked = pick_films(recipe, items.questions, items.answers, GALLERY_ITEMS)

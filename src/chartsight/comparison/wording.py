@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chartsight.evaluation import Interval
+
+FILM_WORDS: Mapping[str, str] = {
+    "shuffled": "another patient's film", "blank": "a blank film", "noise": "noise", "question_only": "no film",
+}  # fmt: skip
+
+
+def film_words(condition: str) -> str:
+    """What is shown under a condition: `another patient's film`, `no film`."""
+    return FILM_WORDS.get(condition, condition.replace("_", " "))
 
 
 def points(share: float) -> str:
