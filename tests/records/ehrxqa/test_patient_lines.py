@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chartsight.records.ehrxqa import patient_lines
+from chartsight.records.ehrxqa.csv_batches import HashedFile
 from chartsight.records.ehrxqa.patient_lines import copy_patient_lines
 
 HEADER = "subject_id,charttime,value"
@@ -17,11 +18,16 @@ def lines(*subjects: int) -> list[str]:
     return [f"{subject},2180-01-01 00:00:{n % 60:02d},{n}" for n, subject in enumerate(subjects)]
 
 
+def copy(path: Path, out: Path, subjects: list[int]) -> bool:
+    with HashedFile(path) as file:
+        return copy_patient_lines(file.unpacked(), out, 3, subjects)
+
+
 def copied(tmp_path: Path, text: str, subjects: list[int], packed: bool = False) -> list[str] | None:
     path = tmp_path / ("chartevents.csv.gz" if packed else "chartevents.csv")
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     out = tmp_path / "kept.csv"
-    if not copy_patient_lines(path, out, 3, subjects):
+    if not copy(path, out, subjects):
         assert not out.exists()
         return None
     return out.read_text("utf-8").splitlines()
@@ -69,7 +75,7 @@ def test_so_are_cut_files_other_texts_and_other_identifiers(tmp_path: Path) -> N
     assert copied(tmp_path, text, [10_000_001, 77]) is None
     path = tmp_path / "cut.csv.gz"
     path.write_bytes(gzip.compress(text.encode())[:-12])
-    assert not copy_patient_lines(path, tmp_path / "kept.csv", 3, [10_000_001])
+    assert not copy(path, tmp_path / "kept.csv", [10_000_001])
     path = tmp_path / "latin.csv"
     path.write_bytes(text.replace("00:00:01,1", "00:00:01,é").encode("latin-1"))
-    assert not copy_patient_lines(path, tmp_path / "kept.csv", 3, [10_000_001])
+    assert not copy(path, tmp_path / "kept.csv", [10_000_001])

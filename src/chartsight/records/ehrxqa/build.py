@@ -30,6 +30,7 @@ from chartsight.records.ehrxqa.cleaning import (
     CHARTED_ITEMS,
     DICTIONARIES,
     EVENT_TABLES,
+    EVENTS,
     read_dictionary,
 )
 from chartsight.records.ehrxqa.cohort import Hospital, Rows, choose_cohort, like_pandas
@@ -65,7 +66,7 @@ from chartsight.records.ehrxqa.labels import (
 from chartsight.records.ehrxqa.ontology import read_ontology
 from chartsight.records.ehrxqa.published_csv import NOTHING, parse_decimal, read_back
 from chartsight.records.ehrxqa.scene_graphs import stage_graphs
-from chartsight.records.ehrxqa.staging import ROW, ROWS, parquet_rows, stage, text_column
+from chartsight.records.ehrxqa.staging import ROW, ROWS, Wanted, parquet_rows, stage, text_column
 from chartsight.records.ehrxqa.steps import Facts, Steps, open_steps, work_folder
 from chartsight.records.sources import detect_terms
 from chartsight.records.sql import literal, quoted
@@ -84,7 +85,7 @@ DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.json", 
 LEAST_MEMORY_GIB = 0.5
 FILMS_AT_A_TIME = 16_384  # whose statements go through the rules together
 DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is Python's
-LATER = ("chartevents",)  # staged when the cohort is known: of the largest file only its patients are kept
+LATER = tuple(each.name for each in EVENT_TABLES)  # staged when the cohort is known: its rows are kept apart
 
 
 def build_ehrxqa(
@@ -190,12 +191,7 @@ def plan(
     yield "labels", lambda folder: label_films(connection, steps, found, config, folder)
     yield "cohort", lambda folder: draw_cohort(connection, steps, found, config, folder)
     for name in LATER:
-        yield (
-            name,
-            lambda folder, name=name: stage_source(  # type: ignore[misc]
-                connection, found, name, folder, config, read_cohort(steps)["subjects"]
-            ),
-        )
+        yield name, lambda folder, name=name: stage_events(connection, steps, found, name, folder)  # type: ignore[misc]
     for name in DICTIONARIES:
         yield f"{name}_table", lambda folder, name=name: write_dictionary(connection, steps, name, folder)  # type: ignore[misc]
     for event in EVENT_TABLES:
@@ -208,26 +204,28 @@ def plan(
 
 
 def stage_source(
-    connection: duckdb.DuckDBPyConnection,
-    found: Found,
-    name: str,
-    folder: Path,
-    config: EhrxqaConfig,
-    subjects: list[int] | None = None,
+    connection: duckdb.DuckDBPyConnection, found: Found, name: str, folder: Path, config: EhrxqaConfig
 ) -> Facts:
     """One source file, or one table of the scene graphs, as Parquet."""
     if name not in found.tables:
         assert found.scene_graphs is not None
         return stage_graphs(found.scene_graphs, name, folder / ROWS)
-    where = ""
-    if subjects is not None:
-        patients = ", ".join(literal(subject) for subject in subjects) or "NULL"
-        items = ", ".join(map(literal, CHARTED_ITEMS))
-        where = f"itemid IN ({items}) AND subject_id IN ({patients})"
-    facts = stage(connection, SOURCES[name], found.tables[name], folder, where, subjects)
+    facts = stage(connection, SOURCES[name], found.tables[name], folder)
     if name == "patients":
         check_release(found.tables[name], facts["rows"], any_version=config.any_version)
     return facts
+
+
+def stage_events(
+    connection: duckdb.DuckDBPyConnection, steps: Steps, found: Found, name: str, folder: Path
+) -> Facts:
+    """One table of events as Parquet: of charted rows only those of the cohort, of others the cohort's whole."""
+    cohort, event = read_cohort(steps), EVENTS[name]
+    if event.shifts_first:
+        wanted = Wanted(subjects=cohort["subjects"], items=CHARTED_ITEMS)
+    else:
+        wanted = Wanted(admissions=cohort["admissions"], columns=(*event.looked_at, *event.shuffled))
+    return stage(connection, SOURCES[name], found.tables[name], folder, wanted)
 
 
 def choose_films(
@@ -367,7 +365,7 @@ def read_rows(connection: duckdb.DuckDBPyConnection, steps: Steps, name: str, su
     """A staged table with numbers as numbers and small letters, in the order of its file; of some patients, or all."""
     facts, rows = steps.facts(name), parquet_rows(steps.folder / name)
     chosen = ", ".join(
-        quoted(column) if column in facts["kinds"] else text_column(connection, rows, column, facts["table_width"])
+        quoted(column) if column in facts["kinds"] else text_column(connection, rows, column, facts)
         for column in facts["columns"]
     )
     where = ""

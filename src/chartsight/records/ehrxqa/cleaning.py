@@ -5,7 +5,7 @@ Source: EHRXQA, `preprocess_db_mimic_iv_cxr.py`, `build_*_table`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from chartsight.records.ehrxqa.published_csv import Kind
-from chartsight.records.ehrxqa.staging import ROW, parquet_rows, text_column
+from chartsight.records.ehrxqa.staging import ROW, own_rows, parquet_rows, text_column
 from chartsight.records.ehrxqa.steps import Facts, Steps
 from chartsight.records.sql import literal, quoted
 
@@ -32,6 +32,7 @@ class EventTable:
         shuffled: Columns whose values are permuted, together.
         time: The column that says when.
         end: A second time, which may fall out of the window; empty without.
+        looked_at: What cleaning looks at besides the shuffled columns, of every row.
         shifts_first: Times are moved, and what is too late is dropped, before the permutation.
     """
 
@@ -39,19 +40,24 @@ class EventTable:
     shuffled: tuple[str, ...]
     time: str
     end: str = ""
+    looked_at: tuple[str, ...] = ()
     shifts_first: bool = False
 
 
 EVENT_TABLES: tuple[EventTable, ...] = (
     EventTable("diagnoses_icd", ("icd_code",), "charttime"),
     EventTable("procedures_icd", ("icd_code",), "charttime"),
-    EventTable("labevents", ("itemid", "valuenum", "valueuom"), "charttime"),
-    EventTable("prescriptions", ("drug", "dose_val_rx", "dose_unit_rx", "route"), "starttime", "stoptime"),
+    EventTable("labevents", ("itemid", "valuenum", "valueuom"), "charttime", looked_at=("hadm_id",)),
+    EventTable(
+        "prescriptions", ("drug", "dose_val_rx", "dose_unit_rx", "route"), "starttime", "stoptime",
+        looked_at=("starttime", "stoptime"),
+    ),
     EventTable("chartevents", ("itemid", "valuenum", "valueuom"), "charttime", shifts_first=True),
-    EventTable("inputevents", ("itemid", "amount"), "starttime"),
-    EventTable("outputevents", ("itemid", "value"), "charttime"),
+    EventTable("inputevents", ("itemid", "amount"), "starttime", looked_at=("hadm_id", "stay_id", "amountuom")),
+    EventTable("outputevents", ("itemid", "value"), "charttime", looked_at=("hadm_id", "stay_id", "valueuom")),
     EventTable("microbiologyevents", ("spec_type_desc", "test_name", "org_name"), "charttime"),
-)
+)  # fmt: skip
+EVENTS: Mapping[str, EventTable] = {each.name: each for each in EVENT_TABLES}
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,14 @@ class Cleaned:
     """SQL of a table's rows after cleaning.
 
     Args:
-        query: Its rows, in any order, with `place`: their number in the file.
+        query: The columns that are shuffled, in any order, with `place`: the row's number in the file.
+        own: The other columns of the rows of the cohort's admissions, kept by cleaning or not, with `place`.
         kinds: Column of numbers → whether the published reader has it as whole numbers or decimals.
         columns: Of the database, without row_id.
     """
 
     query: str
+    own: str
     kinds: Mapping[str, Kind]
     columns: tuple[str, ...]
 
@@ -73,7 +81,7 @@ def read_dictionary(connection: duckdb.DuckDBPyConnection, steps: Steps, name: s
     """One of the four tables that explain codes, with row_id."""
     rows, facts = parquet_rows(steps.folder / name), steps.facts(name)
     texts = {
-        column: text_column(connection, rows, column, facts["table_width"])
+        column: text_column(connection, rows, column, facts)
         for column in facts["columns"] if column not in facts["kinds"]
     }  # fmt: skip
     columns = [
@@ -115,13 +123,20 @@ def cleaned_events(connection: duckdb.DuckDBPyConnection, steps: Steps, name: st
     }[name](connection, folder, facts)
 
 
-def columns_sql(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, names: tuple[str, ...]) -> str:
-    """SQL of columns: numbers as they stand, text as the published reader has it."""
-    rows = parquet_rows(folder)
+def columns_sql(connection: duckdb.DuckDBPyConnection, rows: str, facts: Facts, names: Iterable[str]) -> str:
+    """SQL of columns of staged rows: numbers as they stand, text as the published reader has it."""
     return ", ".join(
-        quoted(name) if name in facts["kinds"] else text_column(connection, rows, name, facts["table_width"])
-        for name in names
+        quoted(name) if name in facts["kinds"] else text_column(connection, rows, name, facts) for name in names
     )
+
+
+def own_columns(
+    connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, names: Iterable[str], *more: str
+) -> str:
+    """SQL of the rows of the cohort's admissions: some columns and `place`."""
+    rows = own_rows(folder)
+    chosen = columns_sql(connection, rows, facts, names)
+    return f"SELECT {', '.join((chosen, *more))}, {ROW} AS place FROM {rows}"
 
 
 def ordered(facts: Facts, *left_out: str) -> tuple[str, ...]:
@@ -131,28 +146,35 @@ def ordered(facts: Facts, *left_out: str) -> tuple[str, ...]:
 
 def clean_diagnoses(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
     """Codes that the dictionary has; the time comes from the admission."""
-    chosen = columns_sql(connection, folder, facts, ordered(facts))
-    query = f"""SELECT * FROM (SELECT {chosen}, NULL::VARCHAR AS charttime, {ROW} AS place FROM {parquet_rows(folder)})
-        WHERE icd_code IN (SELECT icd_code FROM known_diagnoses)"""
-    return Cleaned(query, facts["kinds"], (*ordered(facts), "charttime"))
+    query = known_codes(connection, folder, facts, "known_diagnoses")
+    own = own_columns(connection, folder, facts, ordered(facts, "icd_code"), "NULL::VARCHAR AS charttime")
+    return Cleaned(query, own, facts["kinds"], (*ordered(facts), "charttime"))
 
 
 def clean_procedures(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
     """Codes that the dictionary has; `charttime` is the day at midnight."""
-    chosen = columns_sql(connection, folder, facts, ordered(facts, "chartdate"))
-    query = f"""SELECT * FROM (SELECT {chosen}, chartdate || ' 00:00:00' AS charttime, {ROW} AS place
-            FROM {parquet_rows(folder)})
-        WHERE icd_code IN (SELECT icd_code FROM known_procedures)"""
-    return Cleaned(query, facts["kinds"], (*ordered(facts, "chartdate"), "charttime"))
+    query = known_codes(connection, folder, facts, "known_procedures")
+    midnight = "chartdate || ' 00:00:00' AS charttime"
+    own = own_columns(connection, folder, facts, ordered(facts, "icd_code", "chartdate"), midnight)
+    return Cleaned(query, own, facts["kinds"], (*ordered(facts, "chartdate"), "charttime"))
+
+
+def known_codes(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, known: str) -> str:
+    """SQL of the rows whose code the dictionary has."""
+    rows = parquet_rows(folder)
+    code = text_column(connection, rows, "icd_code", facts)
+    return f"""SELECT icd_code, place FROM (SELECT {code}, {ROW} AS place FROM {rows})
+        WHERE icd_code IN (SELECT icd_code FROM {known})"""
 
 
 def clean_labs(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
     """Results of an admission, with value and unit, of a known item."""
-    chosen = columns_sql(connection, folder, facts, ordered(facts))
-    query = f"""SELECT {chosen}, {ROW} AS place FROM {parquet_rows(folder)}
+    rows, shuffled = parquet_rows(folder), EVENTS["labevents"].shuffled
+    query = f"""SELECT {columns_sql(connection, rows, facts, shuffled)}, {ROW} AS place FROM {rows}
         WHERE hadm_id IS NOT NULL AND valuenum IS NOT NULL AND valueuom IS NOT NULL
             AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_labs)"""
-    return Cleaned(query, facts["kinds"], ordered(facts))
+    own = own_columns(connection, folder, facts, ordered(facts, *shuffled))
+    return Cleaned(query, own, facts["kinds"], ordered(facts))
 
 
 def clean_prescriptions(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
@@ -161,60 +183,66 @@ def clean_prescriptions(connection: duckdb.DuckDBPyConnection, folder: Path, fac
     A dose is whole when it is digits and thousands' commas; where the published reader took it for a decimal number it
     reads `40.0`, which is not.
     """
-    chosen = columns_sql(connection, folder, facts, ordered(facts))
-    width = facts["table_width"]
-    dose = text_column(connection, parquet_rows(folder), "dose_val_rx", width, "dose")
-    stated = " AND ".join(
+    rows, shuffled = parquet_rows(folder), EVENTS["prescriptions"].shuffled
+    chosen = columns_sql(connection, rows, facts, shuffled)
+    dose = text_column(connection, rows, "dose_val_rx", facts, "dose")
+    filled = " AND ".join(
         f"{name} IS NOT NULL" for name in ("starttime", "stoptime", "dose_val_rx", "dose_unit_rx", "route")
     )
+    stated = f"(SELECT {chosen}, {dose}, {ROW} AS place FROM {rows} WHERE {filled})"
     whole = "regexp_full_match(replace(dose, ',', ''), '[0-9]+')"
-    query = f"""WITH stated AS (SELECT {chosen}, {dose}, {ROW} AS place FROM {parquet_rows(folder)} WHERE {stated}),
-        whole AS (SELECT * REPLACE (CAST(replace(dose, ',', '') AS BIGINT) AS dose_val_rx) FROM stated WHERE {whole}),
-        units AS (SELECT drug, dose_unit_rx, count(*) AS often, min(place) AS first FROM whole GROUP BY 1, 2),
-        commonest AS (SELECT drug, dose_unit_rx FROM units
+    counted = connection.sql(
+        f"""SELECT drug, dose_unit_rx, count(*) FILTER ({whole}) AS often, min(place) FILTER ({whole}) AS first,
+                bool_or(NOT {whole}) AS dropped FROM {stated} GROUP BY ALL"""
+    ).to_arrow_table()
+    connection.register("units_of_drugs", counted)
+    dropped = connection.execute("SELECT bool_or(dropped) FROM units_of_drugs").fetchall()[0][0]
+    query = f"""WITH commonest AS (SELECT drug, dose_unit_rx FROM units_of_drugs WHERE often > 0
             QUALIFY row_number() OVER (PARTITION BY drug ORDER BY often DESC, first) = 1)
-        SELECT whole.* EXCLUDE (dose) FROM whole JOIN commonest
-            ON whole.drug IS NOT DISTINCT FROM commonest.drug AND whole.dose_unit_rx = commonest.dose_unit_rx"""
-    doses = f"SELECT bool_or(NOT {whole}) FROM (SELECT {dose} FROM {parquet_rows(folder)} WHERE {stated})"
-    dropped = connection.execute(doses).fetchall()[0][0]
+        SELECT stated.* EXCLUDE (dose) REPLACE (CAST(replace(dose, ',', '') AS BIGINT) AS dose_val_rx)
+        FROM {stated} AS stated JOIN commonest
+            ON stated.drug IS NOT DISTINCT FROM commonest.drug AND stated.dose_unit_rx = commonest.dose_unit_rx
+        WHERE {whole}"""
+    own = own_columns(connection, folder, facts, ordered(facts, *shuffled))
     kinds: dict[str, Kind] = {**facts["kinds"], "dose_val_rx": "decimal" if dropped else "whole"}
-    return Cleaned(query, kinds, ordered(facts))
+    return Cleaned(query, own, kinds, ordered(facts))
 
 
 def clean_charted(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
-    """Of nine items (staged so), with every column filled."""
+    """Of nine items and the cohort's patients (staged so), with every column filled."""
     names = ("subject_id", "hadm_id", "stay_id", "charttime", "itemid", "valuenum", "valueuom")
     filled = " AND ".join(f"{name} IS NOT NULL" for name in names)
-    chosen = columns_sql(connection, folder, facts, names)
     kinds: dict[str, Kind] = {
         **dict.fromkeys(("subject_id", "hadm_id", "stay_id", "itemid"), "whole"),
         "valuenum": "decimal",
     }
-    query = f"SELECT {chosen}, {ROW} AS place FROM {parquet_rows(folder)} WHERE {filled}"
-    return Cleaned(query, kinds, names)
+    rows = parquet_rows(folder)
+    query = f"SELECT {columns_sql(connection, rows, facts, names)}, {ROW} AS place FROM {rows} WHERE {filled}"
+    own = f"SELECT * EXCLUDE ({', '.join(EVENTS['chartevents'].shuffled)}) FROM ({query})"
+    return Cleaned(query, own, kinds, names)
 
 
 def clean_fluids(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
     """Fluids in and out, in millilitres, of a known item and stay."""
     amount = "amount" if "amount" in facts["columns"] else "value"
     unit = "amountuom" if amount == "amount" else "valueuom"
-    names = ordered(facts, unit)
-    chosen = columns_sql(connection, folder, facts, names)
-    millilitres = text_column(connection, parquet_rows(folder), unit, facts["table_width"], "unit")
-    query = f"""SELECT * EXCLUDE (unit)
-        FROM (SELECT {chosen}, {millilitres}, {ROW} AS place FROM {parquet_rows(folder)})
+    rows = parquet_rows(folder)
+    millilitres = text_column(connection, rows, unit, facts, "unit")
+    query = f"""SELECT itemid, {amount}, place
+        FROM (SELECT itemid, {amount}, hadm_id, stay_id, {millilitres}, {ROW} AS place FROM {rows})
         WHERE hadm_id IS NOT NULL AND stay_id IS NOT NULL AND {amount} IS NOT NULL AND unit = {literal(UNIT)}
             AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_items)"""
+    own = own_columns(connection, folder, facts, ordered(facts, unit, "itemid", amount))
     kinds: dict[str, Kind] = dict(facts["kinds"])
     if "decimal" in (kinds["itemid"], kinds[amount]):  # permuted as one block of numbers, which has one type
         kinds |= {"itemid": "decimal", amount: "decimal"}
-    return Cleaned(query, kinds, names)
+    return Cleaned(query, own, kinds, ordered(facts, unit))
 
 
 def clean_cultures(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
     """Every culture; the day where the time is not known."""
-    names = ordered(facts, "chartdate")
-    chosen = columns_sql(connection, folder, facts, tuple(name for name in names if name != "charttime"))
+    rows, shuffled = parquet_rows(folder), EVENTS["microbiologyevents"].shuffled
+    query = f"SELECT {columns_sql(connection, rows, facts, shuffled)}, {ROW} AS place FROM {rows}"
     time = "coalesce(trim(charttime), trim(chartdate)) AS charttime"
-    query = f"SELECT {chosen}, {time}, {ROW} AS place FROM {parquet_rows(folder)}"
-    return Cleaned(query, facts["kinds"], names)
+    own = own_columns(connection, folder, facts, ordered(facts, "chartdate", "charttime", *shuffled), time)
+    return Cleaned(query, own, facts["kinds"], ordered(facts, "chartdate"))

@@ -95,7 +95,7 @@ def with_permuted_values(
     """
     register(connection, "cohort_admissions", hadm_id=np.array(admissions, np.float64))
     own = connection.sql(
-        f"""SELECT * FROM ({cleaned.query})
+        f"""SELECT * FROM ({cleaned.own})
             WHERE CAST(hadm_id AS DOUBLE) IN (SELECT hadm_id FROM cohort_admissions) ORDER BY place"""
     ).to_arrow_table()
     own = own.filter(pa.array(kept.is_kept[own["place"].to_numpy()]))
@@ -122,6 +122,8 @@ def register(connection: duckdb.DuckDBPyConnection, view: str, **columns: NDArra
 
 def as_numbers(column: pa.ChunkedArray, kind: Kind) -> pa.Array:
     """Text as the numbers that the published reader makes of it."""
+    if kind == "whole" and pa.types.is_int64(column.type) and not column.null_count:
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     texts = column.to_pylist()
     if kind == "whole":
         return pa.array([int(text) for text in texts], pa.int64())

@@ -69,7 +69,7 @@ SEMANTICS = (
 TABLES: tuple[Source, ...] = (
     source("mimic-cxr-jpg", "mimic-cxr-2.0.0-metadata.csv", "subject_id study_id", "StudyTime",
            "dicom_id ViewPosition StudyDate", name="films"),
-    source("chest-imagenome", "silver_dataset/scene_tabular/bbox_objects_tabular.txt", "", "x1 y1 x2 y2 width",
+    source("chest-imagenome", "silver_dataset/scene_tabular/bbox_objects_tabular.txt", "", "x1 x2 width",
            "object_id bbox_name", name="boxes"),
     source("chest-imagenome", ATTRIBUTES, "study_id relation", "",
            "image_id row_id bbox categoryID label_name", name="statements"),

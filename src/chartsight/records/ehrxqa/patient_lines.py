@@ -12,9 +12,12 @@ import gzip
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chartsight.records.ehrxqa.csv_batches import NotPlain
 
 BLOCK_BYTES = 2**19  # so that a block stays in the cache of a core while it is looked at several times
 ID_DIGITS = 8
@@ -22,15 +25,11 @@ COMMA, NEWLINE, QUOTE, RETURN = b',\n"\r'
 BYTE_OF_WORD = np.uint64(0x0001020304050607)  # times a word with a single 1 in byte k, its highest byte is k
 
 
-class NotPlain(Exception):
-    """The file has to be read by the ordinary reader."""
-
-
-def copy_patient_lines(path: Path, out: Path, columns: int, subjects: Iterable[int]) -> bool:
+def copy_patient_lines(file: BinaryIO, out: Path, columns: int, subjects: Iterable[int]) -> bool:
     """Write the header and the lines of some patients to `out`, in their order; False when the file is not plain.
 
     Args:
-        path: A CSV file, gzipped or not, whose first column is subject_id.
+        file: CSV, unpacked, whose first column is subject_id.
         out: To be written.
         columns: Of the header.
         subjects: Whose lines are kept.
@@ -41,35 +40,34 @@ def copy_patient_lines(path: Path, out: Path, columns: int, subjects: Iterable[i
     keys = wanted.view("<u8")
     keys.sort()
     try:
-        with out.open("wb") as file:
-            for number, block in enumerate(whole_lines(path)):
+        with out.open("wb") as kept:
+            for number, block in enumerate(whole_lines(file)):
                 header, lines = b"", block
                 if number == 0:
                     header, _, lines = block.partition(b"\n")
-                    file.write(header + b"\n")
-                for kept in kept_lines(lines, columns, keys):
-                    file.write(kept)
+                    kept.write(header + b"\n")
+                for stretch in kept_lines(lines, columns, keys):
+                    kept.write(stretch)
     except (NotPlain, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
         out.unlink()
         return False
     return True
 
 
-def whole_lines(path: Path) -> Iterator[bytes]:
+def whole_lines(file: BinaryIO) -> Iterator[bytes]:
     """The file in blocks that end with a line.
 
     Raises:
         NotPlain: The last line has no end.
     """
     rest = b""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        while more := file.read(BLOCK_BYTES):
-            end = more.rfind(b"\n") + 1
-            if end == 0:
-                rest += more
-                continue
-            yield rest + more[:end]
-            rest = more[end:]
+    while more := file.read(BLOCK_BYTES):
+        end = more.rfind(b"\n") + 1
+        if end == 0:
+            rest += more
+            continue
+        yield rest + more[:end]
+        rest = more[end:]
     if rest:
         raise NotPlain
 

@@ -1,39 +1,68 @@
-"""Source files to Parquet in the work folder: the columns that are needed, as text, in the order of the file.
+"""Source files to Parquet in the work folder: the columns that are needed, in the order of the file.
 
 Everything after this reads Parquet, whose row numbers are the row numbers of the file. Words for nothing are null. What
 a column holds besides (whole numbers, decimals, gaps) is noted, because the published reader types columns by it.
+
+    rows.parquet    every row; of a table of events only what cleaning and permutation look at
+    own.parquet     of a table of events: the rows of the cohort's admissions, whole, with their number in the file
+
+A file is read by Arrow (`csv_batches`), and by DuckDB where that does not do; both write the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chartsight.errors import RecordError
+from chartsight.records.ehrxqa.csv_batches import HashedFile, NotPlain, read_batches
 from chartsight.records.ehrxqa.files import Source, file_columns
 from chartsight.records.ehrxqa.patient_lines import copy_patient_lines
 from chartsight.records.ehrxqa.published_csv import NOTHING, WHITE_SPACE, Kind, canonical, piece_rows
 from chartsight.records.ehrxqa.steps import Facts
 from chartsight.records.mimiciv import unreadable
 from chartsight.records.sql import literal, quoted, scalar
-from chartsight.runs import sha256_file
+from chartsight.runs import remove
 
-ROWS, LINES = "rows.parquet", "lines.csv"
-ROW = "file_row_number"
+ROWS, OWN, LINES = "rows.parquet", "own.parquet", "lines.csv"
+ROW, PLACE = "file_row_number", "place"
 WHOLE_PATTERN = r"\s*[+-]?[0-9]+\s*"
 NUMBER_PATTERN = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*"
+WHOLE, NUMBER = re.compile(WHOLE_PATTERN, re.ASCII), re.compile(NUMBER_PATTERN, re.ASCII)
+ROWS_A_GROUP = 2**17
+TEXTS_REMEMBERED = 2**16  # of numbers that were looked at
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is kept of a file.
+
+    Args:
+        subjects: Rows of other patients are left out; None keeps all.
+        items: Rows of other items are left out, where `subjects` are given.
+        admissions: Whose rows are written whole besides; None writes none.
+        columns: Of all rows; None keeps every column that is read.
+    """
+
+    subjects: Sequence[int] | None = None
+    items: Sequence[int] = ()
+    admissions: Sequence[int] | None = None
+    columns: Sequence[str] | None = None
+
+
+EVERYTHING = Wanted()
 
 
 def stage(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    path: Path,
-    folder: Path,
-    where: str = "",
-    subjects: Sequence[int] | None = None,
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, folder: Path, wanted: Wanted = EVERYTHING
 ) -> Facts:
     """Write the rows of a file to `folder`; how many, and what its columns hold.
 
@@ -42,38 +71,260 @@ def stage(
         source: What to read.
         path: The csv or txt, gzipped or not.
         folder: Of the step.
-        where: SQL that a row must fulfil to be kept.
-        subjects: Whose rows fulfil it; None for any.
+        wanted: What is kept.
 
     Raises:
         RecordError: The file is cut short or damaged, or a row is malformed: file and row are named, never its values.
     """
     header = file_columns(source, path)
-    lines = folder / LINES
-    is_shorter = subjects is not None and header[0] == "subject_id" and not source.tabs
-    if is_shorter and copy_patient_lines(path, lines, len(header), subjects or ()):
+    with HashedFile(path) as file:
         try:
-            copy_rows(connection, source, lines, path, folder, where)
-        except RecordError:  # it counts the lines of the shorter file
-            copy_rows(connection, source, path, path, folder, where)
-        lines.unlink()
-    else:
-        copy_rows(connection, source, path, path, folder, where)
-    wanted = [name for name in header if name in source.columns]
-    facts = {"path": str(path), "sha256": sha256_file(path), "columns": wanted, "table_width": len(header)}
-    return facts | profile(connection, source, path, folder / ROWS)
+            facts = stage_plain(file, source, header, folder, wanted)
+        except NotPlain:
+            for name in (ROWS, OWN, LINES):
+                remove(folder / name)
+            facts = stage_any(connection, source, path, folder, wanted)
+        columns = [name for name in header if name in source.columns]
+        return {"path": str(path), "sha256": file.sha256(), "columns": columns, "table_width": len(header)} | facts
 
 
-def copy_rows(
-    connection: duckdb.DuckDBPyConnection, source: Source, lines: Path, path: Path, folder: Path, where: str
-) -> None:
-    """Rows of a file as Parquet.
+# ----------------------------------------------------------------------------------------------------------- by Arrow
+
+
+def stage_plain(file: HashedFile, source: Source, header: Sequence[str], folder: Path, wanted: Wanted) -> Facts:
+    """What `stage` does, of a file that holds what it should.
+
+    Raises:
+        NotPlain: It has to be read by the ordinary reader.
+    """
+    columns = [name for name in header if name in source.columns]
+    if wanted.subjects is None:
+        return write_batches(read_batches(file.unpacked(), source, columns), source, len(header), folder, wanted)
+    lines = folder / LINES
+    if header[0] != "subject_id" or source.tabs:
+        raise NotPlain
+    if not copy_patient_lines(file.unpacked(), lines, len(header), wanted.subjects):
+        raise NotPlain
+    subjects, items = pa.array(wanted.subjects, pa.int64()), pa.array(wanted.items, pa.int64())
+    with lines.open("rb") as some:
+        batches = (
+            batch.filter(
+                pc.and_(pc.is_in(batch["itemid"], value_set=items), pc.is_in(batch["subject_id"], value_set=subjects))
+            )
+            for batch in read_batches(some, source, columns)
+        )
+        facts = write_batches(batches, source, len(header), folder, wanted)
+    lines.unlink()
+    return facts
+
+
+def write_batches(
+    batches: Iterator[pa.RecordBatch], source: Source, width: int, folder: Path, wanted: Wanted
+) -> Facts:
+    """Write batches of a file, and note what their columns hold.
+
+    Raises:
+        NotPlain: As `stage_plain`.
+    """
+    seen = Seen(source, width)
+    admissions = None if wanted.admissions is None else pa.array(wanted.admissions, pa.int64())
+    with Groups(folder / ROWS) as rows, Groups(folder / OWN) as own:
+        for batch in batches:
+            if admissions is not None:
+                is_own = pc.is_in(batch["hadm_id"], value_set=admissions)
+                places = np.flatnonzero(is_own.to_numpy(zero_copy_only=False))
+                mine = batch.take(pa.array(places)) if len(places) else batch.slice(0, 0)
+                own.write(mine.append_column(PLACE, pa.array(places + seen.rows, pa.int64())))
+            rows.write(batch if wanted.columns is None else batch.select(list(wanted.columns)))
+            seen.add(batch)
+        if rows.writer is None and not rows.batches:  # a file without any row has no batch either
+            raise NotPlain
+    return seen.facts()
+
+
+class Groups:
+    """A Parquet file that is written by groups of rows.
+
+    Args:
+        path: To be written; it appears with the first batch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: pq.ParquetWriter | None = None
+        self.batches: list[pa.RecordBatch] = []
+        self.rows = 0
+
+    def __enter__(self) -> Groups:
+        return self
+
+    def __exit__(self, *failed: object) -> None:
+        if self.batches and failed[0] is None:
+            self.flush()
+        if self.writer is not None:
+            self.writer.close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows."""
+        self.batches.append(batch)
+        self.rows += batch.num_rows
+        if self.rows >= ROWS_A_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is there."""
+        table = pa.Table.from_batches(self.batches).unify_dictionaries()
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, table.schema, compression="zstd", write_statistics=False)
+        self.writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self.batches, self.rows = [], 0
+
+
+@dataclass
+class Piece:
+    """Rows of a text column that the published reader types together, as far as they were seen.
+
+    Args:
+        number: Of the piece.
+        is_number: Every text is a number, or nothing.
+        is_whole: Every text is a whole number.
+        known: How many are not null.
+    """
+
+    number: int
+    is_number: bool = True
+    is_whole: bool = True
+    known: int = 0
+
+
+@dataclass
+class Seen:
+    """What the columns of a file hold, seen batch by batch.
+
+    Args:
+        source: What its columns are.
+        width: How many columns it has.
+    """
+
+    source: Source
+    width: int
+    rows: int = 0
+    has_gaps: set[str] = field(default_factory=set)
+    has_decimals: set[str] = field(default_factory=set)
+    numbers: dict[str, set[str]] = field(default_factory=dict)
+    current: dict[str, Piece] = field(default_factory=dict)
+    pieces: dict[str, list[tuple[int, bool, int]]] = field(default_factory=dict)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Look at the next rows.
+
+        Raises:
+            NotPlain: A number is none.
+        """
+        for name in (*self.source.whole, *self.source.numbers):
+            if batch[name].null_count:
+                self.has_gaps.add(name)
+        for name in self.source.numbers:
+            self.add_numbers(name, batch[name].dictionary.to_pylist())
+        size = piece_rows(self.width)
+        for name in self.source.text:
+            start = 0
+            while start < batch.num_rows:
+                number = (self.rows + start) // size
+                end = min((number + 1) * size - self.rows, batch.num_rows)
+                self.add_texts(name, number, batch[name], start, end)
+                start = end
+        self.rows += batch.num_rows
+
+    def add_numbers(self, name: str, texts: Sequence[str]) -> None:
+        """Look at the different texts of a column of numbers."""
+        known = self.numbers.setdefault(name, set())
+        for text in set(texts) - known:
+            if not NUMBER.fullmatch(text):
+                raise NotPlain
+            if not WHOLE.fullmatch(text):
+                self.has_decimals.add(name)
+            if len(known) < TEXTS_REMEMBERED:
+                known.add(text)
+
+    def add_texts(self, name: str, number: int, column: pa.Array, start: int, end: int) -> None:
+        """Look at rows of a text column that lie in one piece."""
+        piece = self.current.get(name)
+        if piece is None or piece.number != number:
+            self.end_piece(name)
+            piece = self.current[name] = Piece(number)
+        if not piece.is_number:
+            return
+        first = column[start].as_py()
+        if first is not None and not NUMBER.fullmatch(first):  # so it is as a rule
+            piece.is_number = False
+            return
+        part = column.slice(start, end - start)
+        for text in pc.unique(part.drop_null()).to_pylist():
+            if not NUMBER.fullmatch(text):
+                piece.is_number = False
+                return
+            piece.is_whole &= WHOLE.fullmatch(text) is not None
+        piece.is_whole &= part.null_count == 0
+        piece.known += len(part) - part.null_count
+
+    def end_piece(self, name: str) -> None:
+        """Note the piece that was read last."""
+        piece = self.current.pop(name, None)
+        if piece is not None and piece.is_number:
+            self.pieces.setdefault(name, []).append((piece.number, piece.is_whole, piece.known))
+
+    def facts(self) -> Facts:
+        """How many rows there are, and what the columns hold."""
+        for name in self.source.text:
+            self.end_piece(name)
+        decimals = self.has_gaps | self.has_decimals
+        kinds: dict[str, Kind] = {
+            name: "decimal" if name in decimals else "whole" for name in (*self.source.whole, *self.source.numbers)
+        }
+        return {"rows": self.rows, "kinds": kinds, "pieces": self.pieces}
+
+
+# ----------------------------------------------------------------------------------------------------------- by DuckDB
+
+
+def stage_any(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, folder: Path, wanted: Wanted
+) -> Facts:
+    """What `stage` does, of any file that can be read.
+
+    Raises:
+        RecordError: As `stage`.
+    """
+    where = ""
+    if wanted.subjects is not None:
+        patients, items = (", ".join(map(literal, some)) or "NULL" for some in (wanted.subjects, wanted.items))
+        where = f"itemid IN ({items}) AND subject_id IN ({patients})"
+    copy_rows(connection, source, path, folder, where)
+    facts = profile(connection, source, path, folder / ROWS)
+    rows = parquet_rows(folder)
+    facts["pieces"] = {
+        name: pieces for name in source.text if (pieces := pieces_of_numbers(connection, rows, name, path, source))
+    }
+    if wanted.admissions is not None:
+        admissions = pa.table({"hadm_id": pa.array(wanted.admissions, pa.int64()).cast(pa.float64())})
+        connection.register("admissions_of_rows", admissions)
+        connection.execute(
+            f"""COPY (SELECT * EXCLUDE ({ROW}), {ROW} AS {PLACE} FROM {rows}
+                    WHERE CAST(hadm_id AS DOUBLE) IN (SELECT hadm_id FROM admissions_of_rows) ORDER BY {ROW})
+                TO {literal(folder / OWN)} (FORMAT parquet, COMPRESSION zstd)"""
+        )
+        connection.unregister("admissions_of_rows")
+    return facts
+
+
+def copy_rows(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, folder: Path, where: str) -> None:
+    """Rows of a file as Parquet, every column text.
 
     Args:
         connection: Any.
         source: What to read.
-        lines: The file, or some of its lines.
-        path: The file, for messages.
+        path: The file.
         folder: Of the step.
         where: SQL that a row must fulfil to be kept.
 
@@ -84,7 +335,7 @@ def copy_rows(
     wanted = [name for name in header if name in source.columns]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     nothing = ", ".join(map(literal, NOTHING))
-    scan = f"""read_csv({literal(lines)}, columns={{{columns}}}, delim={literal(chr(9) if source.tabs else ",")},
+    scan = f"""read_csv({literal(path)}, columns={{{columns}}}, delim={literal(chr(9) if source.tabs else ",")},
         quote='"', escape='"', header=true, auto_detect=false, nullstr=[{nothing}], store_rejects=true,
         rejects_limit=1)"""
     chosen = ", ".join(map(quoted, wanted))
@@ -142,9 +393,34 @@ def profile(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, r
     return {"rows": total, "kinds": kinds}
 
 
+def pieces_of_numbers(
+    connection: duckdb.DuckDBPyConnection, rows: str, name: str, path: Path, source: Source
+) -> list[tuple[int, bool, int]]:
+    """Pieces of a text column that hold only numbers: which, whether all are whole, and how many are not null."""
+    column, size = quoted(name), piece_rows(len(file_columns(source, path)))
+    sampled = f"SELECT any_value({column}) AS value FROM {rows} GROUP BY {ROW} // {size}"
+    number = f"value IS NULL OR regexp_full_match(value, {literal(NUMBER_PATTERN)})"
+    if not scalar(connection, f"SELECT coalesce(bool_or({number}), false) FROM ({sampled})"):
+        return []  # else no piece holds only numbers
+    return connection.execute(
+        f"""SELECT {ROW} // {size}, bool_and({column} IS NOT NULL
+                AND coalesce(regexp_full_match({column}, {literal(WHOLE_PATTERN)}), false)), count({column}) FROM {rows}
+            GROUP BY 1
+            HAVING bool_and({column} IS NULL OR regexp_full_match({column}, {literal(NUMBER_PATTERN)})) ORDER BY 1"""
+    ).fetchall()
+
+
+# ------------------------------------------------------------------------------------------------------ what was staged
+
+
 def parquet_rows(folder: Path) -> str:
     """SQL of the staged rows of a step, with their number in the file."""
     return f"read_parquet({literal(folder / ROWS)}, file_row_number=true)"
+
+
+def own_rows(folder: Path) -> str:
+    """SQL of the staged rows of the cohort's admissions, with their number in the file."""
+    return f"(SELECT * EXCLUDE ({PLACE}), {PLACE} AS {ROW} FROM read_parquet({literal(folder / OWN)}))"
 
 
 def clean_text(name: str) -> str:
@@ -153,51 +429,34 @@ def clean_text(name: str) -> str:
     return f"trim(lower({quoted(name)}), {spaces})"
 
 
-def numeric_pieces(connection: duckdb.DuckDBPyConnection, rows: str, name: str, width: int) -> Mapping[int, Kind]:
+def numeric_pieces(facts: Facts, name: str) -> Mapping[int, Kind]:
     """Pieces of a text column that the published reader takes for numbers, by their number; empty as a rule.
 
     Args:
-        connection: Any.
-        rows: SQL of the staged rows.
+        facts: Of the step that staged the table.
         name: The column.
-        width: Columns of the whole file.
     """
-    column, size = quoted(name), piece_rows(width)
-    if not numeric_sample(connection, rows, name, size):
-        return {}
-    found = connection.execute(
-        f"""SELECT {ROW} // {size}, bool_and({column} IS NOT NULL
-                AND coalesce(regexp_full_match({column}, {literal(WHOLE_PATTERN)}), false)), count({column}) FROM {rows}
-            GROUP BY 1
-            HAVING bool_and({column} IS NULL OR regexp_full_match({column}, {literal(NUMBER_PATTERN)})) ORDER BY 1"""
-    ).fetchall()
+    found = facts["pieces"].get(name, [])
     if not any(count for _, _, count in found):
         return {}
     kinds: dict[int, Kind] = {piece: "whole" if whole else "decimal" for piece, whole, _ in found}
-    pieces = int(scalar(connection, f"SELECT count(DISTINCT {ROW} // {size}) FROM {rows}"))
+    pieces = -(-facts["rows"] // piece_rows(facts["table_width"]))
     if len(kinds) == pieces and "decimal" in kinds.values():
         return dict.fromkeys(kinds, "decimal")  # the whole column is numbers: of one type
     return kinds
 
 
-def numeric_sample(connection: duckdb.DuckDBPyConnection, rows: str, name: str, size: int) -> bool:
-    """Whether the first value of any piece is a number: else no piece holds only numbers."""
-    sampled = f"SELECT any_value({quoted(name)}) AS value FROM {rows} GROUP BY {ROW} // {size}"
-    number = f"regexp_full_match(value, {literal(NUMBER_PATTERN)})"
-    return bool(scalar(connection, f"SELECT coalesce(bool_or({number}), false) FROM ({sampled})"))
-
-
 def text_column(
-    connection: duckdb.DuckDBPyConnection, rows: str, name: str, width: int, alias: str | None = None
+    connection: duckdb.DuckDBPyConnection, rows: str, name: str, facts: Facts, alias: str | None = None
 ) -> str:
     """SQL of a text column as the published reader has it: small letters, or the text of a number in a numeric piece.
 
     The staged rows must stand in the query as they are named in `rows`, with their row number.
     """
-    kinds = numeric_pieces(connection, rows, name, width)
+    kinds = numeric_pieces(facts, name)
     if not kinds:
         return f"{clean_text(name)} AS {quoted(alias or name)}"
-    size, column = piece_rows(width), quoted(name)
+    size, column = piece_rows(facts["table_width"]), quoted(name)
     cases = []
     for kind in ("whole", "decimal"):
         pieces = [piece for piece, each in kinds.items() if each == kind]
@@ -211,6 +470,8 @@ def text_column(
             continue
         known = ", ".join(f"{literal(text)}: {literal(canonical(text.strip(), kind))}" for (text,) in distinct)
         cases.append(f"WHEN {inside} THEN MAP {{{known}}}[{column}]")
+    if not cases:
+        return f"{clean_text(name)} AS {quoted(alias or name)}"
     return f"CASE {' '.join(cases)} ELSE {clean_text(name)} END AS {quoted(alias or name)}"
 
 
