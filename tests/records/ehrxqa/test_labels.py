@@ -15,7 +15,7 @@ import pytest
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.config import EhrxqaSplit
-from chartsight.records.ehrxqa.labels import apply_rules, fill
+from chartsight.records.ehrxqa.labels import NO_PAIRS_NEEDED, apply_rules, create_names, fill, labels_sql, packed
 from chartsight.records.ehrxqa.ontology import Ontology, read_ontology
 
 Database = Callable[[str, EhrxqaSplit], Path]
@@ -168,18 +168,22 @@ ONTOLOGY = Ontology(
 def run_rules(*said: tuple[str, str, int, int | None]) -> dict[Pair, int]:
     """(object, attribute, relation, sentence) of one film through the rules and the filling."""
     with duckdb.connect() as connection:
+        named = {*ONTOLOGY.categories, *ONTOLOGY.categories.values(), ZONE, LUNG, "stated", "gout"}
+        create_names(connection, named | set(NO_PAIRS_NEEDED))
+        connection.execute("CREATE TABLE films AS SELECT 0 AS film, 'a' AS image_id, 1 AS subject_id")
         connection.execute(
-            """CREATE TABLE labels (subject_id BIGINT, study_id BIGINT, image_id VARCHAR, object VARCHAR,
-               attribute VARCHAR, category VARCHAR, relation INTEGER, sentence DOUBLE, place BIGINT)"""
+            """CREATE TABLE statements (film INTEGER, study_id BIGINT, object said_name, attribute said_name,
+               said BIGINT)"""
         )
         for place, (where, attribute, relation, sentence) in enumerate(said):
+            number = packed("?::INTEGER", "?", "CAST('stated' AS said_name)", "?")
             connection.execute(
-                "INSERT INTO labels VALUES (1, 2, 'a', ?, ?, 'stated', ?, ?, ?)",
-                [where, attribute, relation, sentence, place],
+                f"INSERT INTO statements SELECT 0, 2, ?, ?, {number}", [where, attribute, sentence, place, relation]
             )
-        apply_rules(connection, "labels", ONTOLOGY)
+        apply_rules(connection, "labels", "SELECT * FROM statements", ONTOLOGY)
         fill(connection, "labels", ONTOLOGY, [2])
-        rows = connection.execute("SELECT object, attribute, relation FROM labels").fetchall()
+        query = f"SELECT object, attribute, relation FROM ({labels_sql('labels', 'films')})"
+        rows = connection.execute(query).fetchall()
     return {(where, attribute): relation for where, attribute, relation in rows}
 
 

@@ -14,12 +14,11 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -38,10 +37,8 @@ from chartsight.records.ehrxqa.config import EhrxqaConfig, EhrxqaSources
 from chartsight.records.ehrxqa.costs import CHARGED, build_costs
 from chartsight.records.ehrxqa.database import (
     EHRXQA_TABLES,
-    create_table,
-    database_digest,
-    insert_rows,
     insert_table,
+    table_digest,
 )
 from chartsight.records.ehrxqa.events import TABLE, as_numbers, build_events
 from chartsight.records.ehrxqa.files import SOURCES, Found, check_release, find_files
@@ -55,11 +52,12 @@ from chartsight.records.ehrxqa.films import (
     silver_cohort,
 )
 from chartsight.records.ehrxqa.labels import (
-    Label,
     apply_rules,
+    create_statements,
     fill,
-    labels_by_study,
-    read_statements,
+    labels_sql,
+    name_labels,
+    register_films,
     thorax_ratios,
     valid_studies,
 )
@@ -82,6 +80,11 @@ from chartsight.runs import (
 from chartsight.schema import strictest_terms
 
 DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.json", "labels.parquet"
+STATEMENTS = "statements.parquet"
+FILM_LABELS = (
+    "row_id", "subject_id", "hadm_id", "study_id", "image_id", "viewposition", "studydatetime", "studyorder", "object",
+    "relation", "attribute", "category", "ct_ratio", "mt_ratio",
+)  # fmt: skip
 LEAST_MEMORY_GIB = 0.5
 FILMS_AT_A_TIME = 16_384  # whose statements go through the rules together
 DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is Python's
@@ -144,9 +147,7 @@ def build_ehrxqa(
         # A second name for the finished file: the step stays whole until the manifest is written.
         os.link(database, published)
         published.replace(out)
-        run.outputs.append(
-            {"path": str(out), "tables": steps.facts("database")["tables"], "digest": database_digest(out)}
-        )
+        run.outputs.append({"path": str(out), **steps.facts("database")})
         with removed_on_failure(out):  # a database without its manifest is half an output
             run.write(out)
         remove(steps.folder)
@@ -216,9 +217,7 @@ def stage_source(
     return facts
 
 
-def stage_events(
-    connection: duckdb.DuckDBPyConnection, steps: Steps, found: Found, name: str, folder: Path
-) -> Facts:
+def stage_events(connection: duckdb.DuckDBPyConnection, steps: Steps, found: Found, name: str, folder: Path) -> Facts:
     """One table of events as Parquet: of charted rows only those of the cohort, of others the cohort's whole."""
     cohort, event = read_cohort(steps), EVENTS[name]
     if event.shifts_first:
@@ -237,7 +236,7 @@ def choose_films(
     frontal = one_frontal_a_study(films)
     gold = gold_films(steps.folder / "gold_statements")
     boxes = steps.facts("boxes")["path"]
-    implausible = implausible_films(connection, steps.folder / "boxes", [film.image_id for film in frontal], boxes)
+    implausible = implausible_films(connection, steps.folder / "boxes", boxes)
     silver = silver_cohort(frontal, implausible, gold, config.max_study_order)
     hand = gold_cohort(films, frontal, gold, config.max_study_order, found.tables["gold_statements"])
     cohorts = {
@@ -261,58 +260,70 @@ def label_films(
     attributes, ontology_file, objects = found.semantics
     ontology = read_ontology(attributes, ontology_file, objects)
     silver_file, gold_file = steps.facts("statements")["path"], found.tables["gold_statements"]
+    by_report, by_hand = steps.folder / "statements", steps.folder / "gold_statements"
+    name_labels(connection, (by_report, by_hand), ontology)
+    statements, gold_statements = folder / STATEMENTS, folder / f"gold-{STATEMENTS}"
     if config.split == "train":
-        silver = read_chosen_films(steps, "silver")
-        connection.execute("CREATE OR REPLACE TABLE said (subject_id BIGINT, study_id BIGINT, relation INTEGER)")
-        for start in range(0, len(silver), FILMS_AT_A_TIME):
-            some = silver[start : start + FILMS_AT_A_TIME]
-            read_statements(connection, "labels", steps.folder / "statements", some, silver_file)
-            apply_rules(connection, "labels", ontology)
-            connection.execute("INSERT INTO said SELECT subject_id, study_id, max(relation) FROM labels GROUP BY ALL")
+        films = read_chosen_films(steps, "silver")
+        create_statements(connection, by_report, films, silver_file, statements)
+        register_films(connection, "films_of_labels", films)
+        connection.execute("CREATE OR REPLACE TABLE said (subject_id BIGINT, study_id BIGINT, relation BIGINT)")
+        for start in range(0, len(films), FILMS_AT_A_TIME):
+            some = f"film BETWEEN {start} AND {start + FILMS_AT_A_TIME - 1}"
+            apply_rules(connection, "labels", statements_sql(statements, some), ontology)
+            connection.execute(
+                """INSERT INTO said SELECT subject_id, study_id, max(said & 1)
+                    FROM labels JOIN films_of_labels USING (film) GROUP BY ALL"""
+            )
         chosen = valid_studies(connection, "said", config.valid_share)
         connection.execute("DROP TABLE said")
-        valid = [film for film in silver if film.study_id in chosen]
-        read_statements(connection, "labels", steps.folder / "statements", valid, silver_file)
-        apply_rules(connection, "labels", ontology)
+        valid = ", ".join(str(place) for place, film in enumerate(films) if film.study_id in chosen) or "NULL"
+        apply_rules(connection, "labels", statements_sql(statements, f"film IN ({valid})"), ontology)
         fill(connection, "labels", ontology, chosen)
-        images = [
-            image for (image,) in connection.execute("SELECT DISTINCT image_id FROM labels ORDER BY 1").fetchall()
-        ]
+        images = {
+            image
+            for (image,) in connection.execute(
+                "SELECT image_id FROM films_of_labels SEMI JOIN labels USING (film)"
+            ).fetchall()
+        }
     else:
         films = read_chosen_films(steps, "gold")
-        read_statements(connection, "labels", steps.folder / "gold_statements", films, gold_file)
-        apply_rules(connection, "labels", ontology)
-        by_hand = connection.execute("SELECT DISTINCT study_id, image_id FROM labels ORDER BY 1").fetchall()
-        gold = gold_films(steps.folder / "gold_statements")
-        if len(by_hand) != len(gold):
+        create_statements(connection, by_hand, films, gold_file, gold_statements)
+        apply_rules(connection, "labels", statements_sql(gold_statements), ontology)
+        hand = connection.execute("SELECT DISTINCT film, study_id FROM labels").fetchall()
+        gold = gold_films(by_hand)
+        if len(hand) != len(gold):
             raise RecordError(
-                "contradictory-sources",
-                gold_file,
-                f"{len(gold) - len(by_hand)} films without a usable statement",
-                "none",
+                "contradictory-sources", gold_file, f"{len(gold) - len(hand)} films without a usable statement", "none"
             )
-        fill(connection, "labels", ontology, [study for study, _ in by_hand])
-        hand = {image for _, image in by_hand}
-        others = [film for film in films if film.image_id not in hand]
-        read_statements(connection, "later", steps.folder / "statements", others, silver_file)
-        connection.execute(
-            """CREATE OR REPLACE TABLE labels AS SELECT * EXCLUDE (place), place + 1 AS place FROM later
-               UNION ALL BY NAME SELECT *, 0 AS place FROM labels"""
-        )
-        connection.execute("DROP TABLE later")
-        apply_rules(connection, "labels", ontology)
+        fill(connection, "labels", ontology, [study for _, study in hand])
+        create_statements(connection, by_report, films, silver_file, statements)
+        others = ", ".join(str(film) for film in sorted({film for film, _ in hand})) or "NULL"
+        connection.execute("ALTER TABLE labels RENAME TO labels_by_hand")
+        both = f"{statements_sql(statements, f'film NOT IN ({others})')} UNION ALL SELECT * FROM labels_by_hand"
+        apply_rules(connection, "labels", both, ontology)
+        connection.execute("DROP TABLE labels_by_hand")
         studies = [study for (study,) in connection.execute("SELECT DISTINCT study_id FROM labels").fetchall()]
         fill(connection, "labels", ontology, studies)
-        images = [film.image_id for film in films]
+        register_films(connection, "films_of_labels", films)
+        images = {film.image_id for film in films}
     connection.execute(
-        f"""COPY (SELECT * FROM labels ORDER BY subject_id, study_id, image_id, object, attribute)
+        f"""COPY ({labels_sql("labels", "films_of_labels")})
             TO {literal(folder / LABELS)} (FORMAT parquet, COMPRESSION zstd)"""
     )
+    connection.unregister("films_of_labels")
     connection.execute("DROP TABLE labels")
-    wanted = set(images)
-    films = [film for film in read_films(steps.folder / "films", found.tables["films"]) if film.image_id in wanted]
+    for each in (statements, gold_statements):
+        remove(each)
+    films = [film for film in read_films(steps.folder / "films", found.tables["films"]) if film.image_id in images]
     (folder / FILMS).write_text(json.dumps([list(asdict(film).values()) for film in films]), "utf-8")
     return {"films": len(films), "pairs": len(ontology.pairs)}
+
+
+def statements_sql(path: Path, where: str = "true") -> str:
+    """SQL of statements as numbers."""
+    return f"""SELECT film, study_id, CAST(object AS said_name) AS object, CAST(attribute AS said_name) AS attribute, said
+        FROM read_parquet({literal(path)}) WHERE {where}"""
 
 
 def labelled_films(steps: Steps) -> list[FilmRow]:
@@ -411,27 +422,28 @@ def write_costs(steps: Steps, folder: Path) -> Facts:
 
 
 def write_database(connection: duckdb.DuckDBPyConnection, steps: Steps, config: EhrxqaConfig, folder: Path) -> Facts:
-    """All 19 tables in SQLite; how many rows each has."""
+    """All 19 tables in SQLite; how many rows each has, and the digest of their content."""
     cohort = read_cohort(steps)
-    counts = {}
+    counts, digests = {}, {}
     database = sqlite3.connect(folder / DATABASE)
     try:
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA synchronous = OFF")
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
+            database.execute(f"PRAGMA {setting}")
         for name in EHRXQA_TABLES:
             if name == "tb_cxr_plus":
-                counts[name] = write_film_labels(connection, database, steps, cohort, config)
-                continue
-            if name in cohort["tables"]:
-                table = pa.table({column: typed(values) for column, values in cohort["tables"][name].items()})
+                table = film_labels(connection, steps, cohort, config)
             else:
-                table = pq.read_table(steps.path(f"{name}_table", TABLE))
-            codes = ("icd_code",) if "icd_code" in table.column_names else ()
-            counts[name] = insert_table(database, name, read_back(table, as_text=codes))
+                if name in cohort["tables"]:
+                    table = pa.table({column: typed(values) for column, values in cohort["tables"][name].items()})
+                else:
+                    table = pq.read_table(steps.path(f"{name}_table", TABLE))
+                codes = ("icd_code",) if "icd_code" in table.column_names else ()
+                table = read_back(table, as_text=codes)
+            counts[name], digests[name] = insert_table(database, name, table), table_digest(table)
         database.commit()
     finally:
         database.close()
-    return {"tables": counts}
+    return {"tables": counts, "digest": dict(sorted(digests.items()))}
 
 
 def typed(values: list[Any]) -> pa.Array:
@@ -443,63 +455,66 @@ def typed(values: list[Any]) -> pa.Array:
     return pa.array(values, kind)
 
 
-def write_film_labels(
-    connection: duckdb.DuckDBPyConnection,
-    database: sqlite3.Connection,
-    steps: Steps,
-    cohort: Mapping[str, Any],
-    config: EhrxqaConfig,
-) -> int:
-    """tb_cxr_plus: the labels of the cohort's films, in the order of patient and study time; how many rows."""
+def film_labels(
+    connection: duckdb.DuckDBPyConnection, steps: Steps, cohort: Mapping[str, Any], config: EhrxqaConfig
+) -> pa.Table:
+    """tb_cxr_plus: the labels of the cohort's films, in the order of patient and study time."""
     times = {int(study): time for study, time in cohort["studies"].items()}
     admissions = {int(study): hadm for study, hadm in cohort["study_admissions"].items()}
     films = {film.study_id: film for film in labelled_films(steps) if film.study_id in times}
     by_hand = steps.folder / "gold_boxes" if config.split == "test" else None
     images = [film.image_id for film in films.values()]
-    ratios = {
-        image: tuple(twice_read(ratio) for ratio in pair)
-        for image, pair in thorax_ratios(connection, steps.folder / "boxes", by_hand, images).items()
-    }
+    ratios = thorax_ratios(connection, steps.folder / "boxes", by_hand, images)
     labels = f"read_parquet({literal(steps.path('labels', LABELS))})"
-    connection.execute(f"CREATE OR REPLACE VIEW labels_of_films AS SELECT * FROM {labels}")
-    labelled = {
-        s for (s,) in connection.execute("SELECT DISTINCT study_id FROM labels_of_films").fetchall()
-    } & films.keys()
-    in_order = sorted(labelled)
-    placed = dict(zip(in_order, like_pandas([admissions[study] for study in in_order]), strict=True))
-    kind = "INTEGER" if placed and all(isinstance(hadm, int) for hadm in placed.values()) else "REAL"
-    columns = [
-        ("row_id", "INTEGER"), ("subject_id", "INTEGER"), ("hadm_id", kind), ("study_id", "INTEGER"),
-        ("image_id", "TEXT"), ("viewposition", "TEXT"), ("studydatetime", "TEXT"), ("studyorder", "REAL"),
-        ("object", "TEXT"), ("relation", "INTEGER"), ("attribute", "TEXT"), ("category", "TEXT"), ("ct_ratio", "REAL"),
-        ("mt_ratio", "REAL"),
-    ]  # fmt: skip
-    if not labelled:
-        columns = [(name, "TEXT") for name, _ in columns]
-    create_table(database, "tb_cxr_plus", columns)
+    found = connection.execute(f"SELECT DISTINCT study_id FROM {labels}").fetchall()
+    studies = sorted({study for (study,) in found} & films.keys())
+    if not studies:
+        return pa.table({name: pa.array([], pa.string()) for name in FILM_LABELS})
+    placed = like_pandas([admissions[study] for study in studies])
+    of_studies = {
+        "study_id": pa.array(studies, pa.int64()),
+        "hadm_id": pa.array(placed, pa.int64() if all(isinstance(hadm, int) for hadm in placed) else pa.float64()),
+        "viewposition": pa.array([text_or_none(films[study].view) for study in studies], pa.string()),
+        "studydatetime": pa.array([times[study] for study in studies], pa.string()),
+        "studyorder": pa.array([float(films[study].order) for study in studies], pa.float64()),
+    }
+    of_images = {
+        "image_id": pa.array(list(ratios), pa.string()),
+        "ct_ratio": pa.array([twice_read(ratio) for ratio, _ in ratios.values()], pa.float64()),
+        "mt_ratio": pa.array([twice_read(ratio) for _, ratio in ratios.values()], pa.float64()),
+    }
+    words = connection.execute(
+        f"""SELECT DISTINCT unnest([object, attribute, category]) FROM {labels}
+            UNION SELECT DISTINCT image_id FROM {labels}"""
+    ).fetchall()
+    texts = {word: text_or_none(word) for (word,) in words if word is not None}
+    changed = {word: text for word, text in texts.items() if text != word}
+    connection.register("of_studies", pa.table(of_studies))
+    connection.register("of_images", pa.table(of_images))
+    # Studies of one moment stand by their number; a patient's films together.
+    table = connection.sql(
+        f"""SELECT subject_id, hadm_id, study_id, labels.image_id, viewposition, studydatetime, studyorder, object,
+                CAST(relation AS BIGINT) AS relation, attribute, category, ct_ratio, mt_ratio
+            FROM {labels} AS labels JOIN of_studies USING (study_id)
+                LEFT JOIN of_images ON labels.image_id = of_images.image_id
+            ORDER BY subject_id, studydatetime, study_id, labels.image_id, object, attribute"""
+    ).to_arrow_table()
+    for view in ("of_studies", "of_images"):
+        connection.unregister(view)
+    columns: dict[str, Any] = {"row_id": pa.array(np.arange(table.num_rows))}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if name in ("object", "attribute", "category", "image_id"):
+            column = with_words(column, changed)
+        columns[name] = column
+    return pa.table({name: columns[name] for name in FILM_LABELS})
 
-    def rows() -> Iterator[tuple[Any, ...]]:
-        number = 0
-        studies = (each for each in labels_by_study(connection, "labels_of_films") if each[1] in labelled)
-        for _, of_patient in groupby(studies, key=lambda each: each[0]):
-            for subject, study, image, said in sorted(of_patient, key=lambda each: times[each[1]]):
-                film = films[study]
-                seen = (
-                    subject, placed[study], study, text_or_none(image), text_or_none(film.view), times[study],
-                    float(film.order),
-                )  # fmt: skip
-                measured = ratios.get(image, (None, None))
-                for label in said:
-                    yield (number, *seen, *label_cells(label), *measured)
-                    number += 1
 
-    return insert_rows(database, "tb_cxr_plus", rows(), len(columns))
-
-
-@lru_cache(maxsize=8192)  # so few are different
-def label_cells(label: Label) -> tuple[str | None, int, str | None, str | None]:
-    """object, relation, attribute, category as they are read back."""
-    return text_or_none(label.object), label.relation, text_or_none(label.attribute), text_or_none(label.category)
+def with_words(column: pa.Array, changed: Mapping[str, str | None]) -> pa.Array:
+    """A column of texts with others in the place of some: few of them are different."""
+    encoded = column.dictionary_encode()
+    texts = [changed.get(text, text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
 
 
 def text_or_none(text: str | None) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from chartsight.records.ehrxqa.published_csv import Kind
@@ -105,7 +106,7 @@ def read_dictionary(connection: duckdb.DuckDBPyConnection, steps: Steps, name: s
 
 def with_row_id(table: pa.Table) -> pa.Table:
     """The table with row_id from 0 in front."""
-    return table.add_column(0, "row_id", pa.array(range(table.num_rows), pa.int64()))
+    return table.add_column(0, "row_id", pa.array(np.arange(table.num_rows)))
 
 
 def cleaned_events(connection: duckdb.DuckDBPyConnection, steps: Steps, name: str) -> Cleaned:

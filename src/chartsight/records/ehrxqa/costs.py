@@ -43,21 +43,22 @@ def build_costs(tables: Mapping[str, pa.Table], generator: Mapping[str, Any]) ->
     parts = []
     for mean, (name, (code, time)) in zip(means, CHARGED.items(), strict=True):
         table = read_back(tables[name], as_text=("icd_code",))
-        codes = table[code].to_pylist()
-        if None in codes:
+        codes = table[code].combine_chunks().dictionary_encode()
+        if codes.null_count:
             raise RecordError("malformed-table", name, f"a row has no {code}", "a code to charge")
-        prices = {each: round(float(rng.normal(loc=mean, scale=DEVIATION)), 2) for each in sorted(set(codes))}
-        if not codes:
+        distinct = codes.dictionary.to_pylist()
+        prices = {each: round(float(rng.normal(loc=mean, scale=DEVIATION)), 2) for each in sorted(distinct)}
+        if not len(codes):
             continue
         parts.append(
             pa.table(
                 {
                     "subject_id": table["subject_id"],
                     "hadm_id": table["hadm_id"],
-                    "event_type": pa.array([name] * len(codes), pa.string()),
+                    "event_type": pa.repeat(pa.scalar(name, pa.string()), len(codes)),
                     "event_id": table["row_id"],
                     "chargetime": table[time],
-                    "cost": pa.array([prices[each] for each in codes], pa.float64()),
+                    "cost": pa.array([prices[each] for each in distinct], pa.float64()).take(codes.indices),
                 }
             )
         )
@@ -68,4 +69,4 @@ def build_costs(tables: Mapping[str, pa.Table], generator: Mapping[str, Any]) ->
         ]
     )  # fmt: skip
     costs = pa.concat_tables(parts, promote_options="permissive") if parts else schema.empty_table()
-    return costs.combine_chunks().add_column(0, "row_id", pa.array(range(costs.num_rows), pa.int64()))
+    return costs.combine_chunks().add_column(0, "row_id", pa.array(np.arange(costs.num_rows)))

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from chartsight.errors import RecordError
 from chartsight.records.sql import quoted
@@ -30,37 +32,64 @@ def sqlite_type(column: pa.DataType) -> str:
     return "INTEGER" if pa.types.is_int64(column) else "REAL" if pa.types.is_float64(column) else "TEXT"
 
 
-def create_table(connection: sqlite3.Connection, name: str, columns: Sequence[tuple[str, str]]) -> None:
-    """An empty table; its name in capitals, as published."""
-    declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns)
-    connection.execute(f"CREATE TABLE {quoted(name.upper())} ({declared})")
-
-
-def insert_rows(connection: sqlite3.Connection, name: str, rows: Iterable[Sequence[Any]], width: int) -> int:
-    """Append rows; how many."""
-    marks = ", ".join("?" * width)
-    before = connection.total_changes
-    connection.executemany(f"INSERT INTO {quoted(name.upper())} VALUES ({marks})", rows)
-    return connection.total_changes - before
-
-
 def insert_table(connection: sqlite3.Connection, name: str, table: pa.Table) -> int:
-    """Create and fill a table; how many rows."""
-    create_table(connection, name, [(field.name, sqlite_type(field.type)) for field in table.schema])
-    return insert_rows(connection, name, table_rows(table), table.num_columns)
+    """Create and fill a table, its name in capitals, as published; how many rows."""
+    declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in declared_columns(table))
+    connection.execute(f"CREATE TABLE {quoted(name.upper())} ({declared})")
+    marks = ", ".join("?" * table.num_columns)
+    connection.executemany(f"INSERT INTO {quoted(name.upper())} VALUES ({marks})", table_rows(table))
+    return table.num_rows
+
+
+def declared_columns(table: pa.Table) -> list[tuple[str, str]]:
+    """Names and declared types of the columns of a table."""
+    return [(field.name, sqlite_type(field.type)) for field in table.schema]
 
 
 def table_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     """The rows of a table."""
-    for batch in table.to_batches(max_chunksize=ROWS_AT_A_TIME):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    for start in range(0, table.num_rows, ROWS_AT_A_TIME):
+        some = table.slice(start, ROWS_AT_A_TIME)
+        yield from zip(*(values_of(column.combine_chunks()) for column in some.columns), strict=True)
+
+
+def values_of(column: pa.Array) -> list[Any]:
+    """The values of a column; a text that stands several times is made once."""
+    if not pa.types.is_string(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    encoded = column.dictionary_encode()
+    texts = [*encoded.dictionary.to_pylist(), None]
+    places = pc.fill_null(encoded.indices, len(texts) - 1)
+    return [texts[place] for place in places.to_pylist()]
+
+
+def table_digest(table: pa.Table) -> str:
+    """sha256 over the declared columns of a table and its values, column by column of so many rows at a time."""
+    digest = hashlib.sha256(json.dumps(declared_columns(table)).encode())
+    for start in range(0, table.num_rows, ROWS_AT_A_TIME):
+        for column in table.slice(start, ROWS_AT_A_TIME).columns:
+            add_column(digest, column.combine_chunks())
+    return digest.hexdigest()
+
+
+def add_column(digest: hashlib._Hash, column: pa.Array) -> None:
+    """Add a column to a digest: which values are missing, and the others; of texts their lengths first."""
+    digest.update(np.packbits(pc.is_null(column).to_numpy(zero_copy_only=False)))
+    if pa.types.is_string(column.type):
+        texts = pc.fill_null(column, "")
+        digest.update(np.ascontiguousarray(pc.binary_length(texts).to_numpy(zero_copy_only=False), "<i4"))
+        digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "")[0].as_buffer())
+    else:
+        kind = "<i8" if pa.types.is_int64(column.type) else "<f8"
+        digest.update(np.ascontiguousarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), kind))
 
 
 def database_digest(path: Path) -> dict[str, str]:
-    """table → sha256 over its declared columns and its rows in their order.
+    """table → sha256 over its declared columns and its rows in their order (`table_digest`).
 
     Raises:
-        RecordError: `path` is no SQLite database.
+        RecordError: `path` is no such SQLite database.
     """
     if not Path(path).is_file():
         raise RecordError("missing-record", path, "no such file", "a database", "make one: records build-ehrxqa")
@@ -69,15 +98,22 @@ def database_digest(path: Path) -> dict[str, str]:
     try:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()
         for (name,) in names:
-            digest = hashlib.sha256()
-            declared = connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
-            digest.update(json.dumps([column[1:3] for column in declared]).encode())
-            rows = connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY rowid")
-            while some := rows.fetchmany(ROWS_AT_A_TIME):
-                digest.update(json.dumps(some).encode() + b"\n")
-            digests[name.lower()] = digest.hexdigest()
-    except sqlite3.DatabaseError as error:
+            digests[name.lower()] = stored_digest(connection, name)
+    except (sqlite3.DatabaseError, pa.ArrowInvalid, pa.ArrowTypeError, KeyError) as error:
         raise RecordError("no-record", path, "is no SQLite database") from error
     finally:
         connection.close()
     return digests
+
+
+def stored_digest(connection: sqlite3.Connection, name: str) -> str:
+    """`table_digest` of a table in a database."""
+    declared = [tuple(column[1:3]) for column in connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()]
+    kinds = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
+    schema = pa.schema([(column, kinds[kind]) for column, kind in declared])
+    digest = hashlib.sha256(json.dumps(declared).encode())
+    rows = connection.execute(f"SELECT * FROM {quoted(name)} ORDER BY rowid")
+    while some := rows.fetchmany(ROWS_AT_A_TIME):
+        for values, kind in zip(zip(*some, strict=True), schema.types, strict=True):
+            add_column(digest, pa.array(values, kind))
+    return digest.hexdigest()

@@ -12,18 +12,22 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.published_csv import parse_decimal
-from chartsight.records.ehrxqa.staging import ROW, parquet_rows, staged_rows
+from chartsight.records.ehrxqa.staging import ROWS, parquet_rows, staged_rows
 from chartsight.schema import FRONTAL_VIEWS
 
 BOXES_A_FILM = 36
+BOXES_AT_A_TIME = 2**17
 DEVIATIONS = 3  # of a box's width from the mean of its kind, beyond which the film is left out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FilmRow:
     """One film of the metadata.
 
@@ -118,10 +122,8 @@ def one_frontal_a_study(films: Iterable[FilmRow]) -> list[FilmRow]:
     return [chosen[study] for study in sorted(chosen)]
 
 
-def implausible_films(
-    connection: duckdb.DuckDBPyConnection, boxes: Path, films: Sequence[str], where: object
-) -> set[str]:
-    """Those of the films that have boxes, but not all 36, or one far wider or narrower than its kind usually is.
+def implausible_films(connection: duckdb.DuckDBPyConnection, boxes: Path, where: object) -> set[str]:
+    """The films that have boxes, but not all 36, or one far wider or narrower than its kind usually is.
 
     Means and deviations are over all films that have boxes; a film without any box is not among the implausible.
     Source: EHRXQA, `preprocess_cohort.py`.
@@ -129,35 +131,46 @@ def implausible_films(
     Raises:
         RecordError: There are other than 36 kinds of boxes.
     """
-    rows = f"(SELECT *, split_part(object_id, '_', 1) AS image_id FROM {parquet_rows(boxes)})"
-    kinds = [
-        name
-        for (name,) in connection.execute(f"SELECT bbox_name FROM {rows} GROUP BY 1 ORDER BY min({ROW})").fetchall()
-    ]
-    if len(kinds) != BOXES_A_FILM:
-        raise RecordError("malformed-table", where, f"{len(kinds)} kinds of boxes", f"{BOXES_A_FILM}")
-    incomplete = connection.execute(
-        f"SELECT image_id FROM {rows} GROUP BY 1 HAVING count(DISTINCT bbox_name) <> {BOXES_A_FILM}"
+    widths: dict[str, list[NDArray[np.float64]]] = {}
+    file = pq.ParquetFile(boxes / ROWS, read_dictionary=["bbox_name", "width"])
+    for batch in file.iter_batches(BOXES_AT_A_TIME, columns=["bbox_name", "width"]):
+        add_widths(widths, batch)
+    if len(widths) != BOXES_A_FILM:
+        raise RecordError("malformed-table", where, f"{len(widths)} kinds of boxes", f"{BOXES_A_FILM}")
+    limits = [usual_widths(np.concatenate(parts)) for parts in widths.values()]
+    connection.register(
+        "usual_boxes",
+        pa.table(
+            {
+                "bbox_name": pa.array(list(widths), pa.string()),
+                "kind": pa.array(range(BOXES_A_FILM), pa.int32()),
+                "low": pa.array([low for low, _ in limits], pa.float64()),
+                "high": pa.array([high for _, high in limits], pa.float64()),
+            }
+        ),
+    )
+    found = connection.execute(
+        f"""SELECT split_part(object_id, '_', 1) AS image_id FROM {parquet_rows(boxes)} JOIN usual_boxes USING (bbox_name)
+            GROUP BY 1 HAVING bit_count(bit_or(1::BIGINT << kind)) <> {BOXES_A_FILM}
+                OR bool_or(CAST(width AS DOUBLE) < low OR CAST(width AS DOUBLE) > high)"""
     ).fetchall()
-    implausible = {image for (image,) in incomplete}
-    widths = connection.execute(
-        f"""SELECT kinds.place AS kind, CAST(width AS DOUBLE) AS width FROM {rows} AS boxes
-            JOIN (SELECT unnest(range({len(kinds)})) AS place, unnest(?::VARCHAR[]) AS bbox_name) AS kinds
-                USING (bbox_name) ORDER BY boxes.{ROW}""",
-        [kinds],
-    ).fetchnumpy()
-    limits = [
-        usual_widths(np.ma.filled(widths["width"], np.nan)[widths["kind"] == place]) for place in range(len(kinds))
-    ]
-    del widths
-    outside = connection.execute(
-        f"""SELECT DISTINCT image_id FROM {rows} JOIN
-            (SELECT unnest(?::VARCHAR[]) AS bbox_name, unnest(?::DOUBLE[]) AS low, unnest(?::DOUBLE[]) AS high)
-                USING (bbox_name)
-            WHERE CAST(width AS DOUBLE) < low OR CAST(width AS DOUBLE) > high""",
-        [kinds, [low for low, _ in limits], [high for _, high in limits]],
-    ).fetchall()
-    return implausible | ({image for (image,) in outside} & set(films))
+    connection.unregister("usual_boxes")
+    return {image for (image,) in found}
+
+
+def add_widths(widths: dict[str, list[NDArray[np.float64]]], batch: pa.RecordBatch) -> None:
+    """Add the widths of some boxes to those of their kinds, in the order of the file; nan where there is none."""
+    kinds, texts = batch["bbox_name"], batch["width"]
+    numbers = np.array([float(text) for text in texts.dictionary.to_pylist()] + [np.nan])
+    of_boxes = numbers[pc.fill_null(texts.indices, len(numbers) - 1).to_numpy()]
+    names = [str(name) for name in kinds.dictionary.to_pylist()]
+    codes = pc.fill_null(kinds.indices, len(names)).to_numpy()
+    # Stable: the boxes of a kind stay in the order of the file.
+    order = np.argsort(codes.astype(np.uint16), kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for code, first, last in sorted(zip(range(len(names)), ends, ends[1:], strict=False)):
+        if last > first:
+            widths.setdefault(names[code], []).append(of_boxes[order[first:last]].astype(np.float64))
 
 
 def usual_widths(widths: NDArray[np.float64]) -> tuple[float, float]:

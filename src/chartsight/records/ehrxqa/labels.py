@@ -15,9 +15,8 @@ Source: EHRXQA, `preprocess_label.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import numpy as np
@@ -37,127 +36,192 @@ RARE_ATTRIBUTES = (
 )  # fmt: skip
 NO_PAIRS_NEEDED = ("abnormal", "normal", "artifact")
 VALID_SEED = 103
-KEY = "subject_id, study_id, image_id, object, attribute"
+KEY = "film, study_id, object, attribute"
+PLACE_BITS, SENTENCE_BITS = 11, 42  # in a statement as a number, from below: relation, category, place, sentence
+NO_NAME, NO_SENTENCE = 1023, 2**20
 
 
-class Label(NamedTuple):
-    """What a film shows, says the label pipeline.
+def name_labels(connection: duckdb.DuckDBPyConnection, folders: Iterable[Path], ontology: Ontology) -> None:
+    """Make the type `said_name`: objects, attributes and categories as small numbers, in alphabetical order.
 
     Args:
-        relation: 1 present, 0 absent or not mentioned.
-    """
-
-    object: str
-    attribute: str
-    category: str
-    relation: int
-
-
-def read_statements(
-    connection: duckdb.DuckDBPyConnection, table: str, folder: Path, films: Iterable[FilmRow], where: object
-) -> None:
-    """Make `table`: the statements about these films, with the sentence and the place in the file that they stand at.
+        connection: Any.
+        folders: Of staged statements.
+        ontology: Whose names may come in besides.
 
     Raises:
-        RecordError: A statement's place in the report is no number.
+        RecordError: There are more than fit into a statement.
+    """
+    names = {*ontology.categories, *ontology.categories.values(), *ontology.possible, *NO_PAIRS_NEEDED}
+    names |= {
+        name for parents in (ontology.attribute_parents, ontology.object_parents) for pair in parents for name in pair
+    }
+    names |= {name for places in ontology.possible.values() for name in places}
+    names |= {name for pair in ontology.pairs for name in pair}
+    for folder in folders:
+        for column in ("bbox", "label_name", "categoryID"):
+            found = connection.execute(f"SELECT DISTINCT {column} FROM {parquet_rows(folder)}").fetchall()
+            names |= {name for (name,) in found if name is not None}
+    create_names(connection, names)
+
+
+def create_names(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:
+    """Make the type `said_name` of these names.
+
+    Raises:
+        RecordError: There are more than fit into a statement.
+    """
+    if len(names) >= NO_NAME:
+        raise RecordError("malformed-table", "chest-imagenome", f"{len(names):,} names of labels", f"under {NO_NAME}")
+    connection.execute("DROP TABLE IF EXISTS names_of_codes; DROP TYPE IF EXISTS said_name")
+    connection.execute(f"CREATE TYPE said_name AS ENUM ({', '.join(map(literal, sorted(names)))})")
+    connection.execute(
+        "CREATE TABLE names_of_codes AS SELECT CAST(unnest(enum_range(NULL::said_name)) AS VARCHAR) AS name"
+    )
+    connection.execute("ALTER TABLE names_of_codes ADD COLUMN code INTEGER")
+    connection.execute("UPDATE names_of_codes SET code = enum_code(CAST(name AS said_name))")
+
+
+def packed(sentence: str, place: str, category: str, relation: str) -> str:
+    """SQL of one statement as a number, of which the largest wins: sentence, place, category, relation.
+
+    Args:
+        sentence: SQL of its number in the report; null stands after all sentences.
+        place: SQL of where it came into the table.
+        category: SQL of a said_name.
+        relation: SQL of 0 or 1.
+    """
+    named = f"coalesce(enum_code({category})::BIGINT, {NO_NAME})"
+    return (
+        f"((coalesce(CAST({sentence} AS BIGINT), {NO_SENTENCE}) << {SENTENCE_BITS}) |"
+        f" (CAST({place} AS BIGINT) << {PLACE_BITS}) | ({named} << 1) | CAST({relation} AS BIGINT))"
+    )
+
+
+def create_statements(
+    connection: duckdb.DuckDBPyConnection, folder: Path, films: Iterable[FilmRow], where: object, out: Path
+) -> None:
+    """Write the statements about these films as numbers: film (its place among them), study, object, attribute, said.
+
+    Args:
+        connection: With the type `said_name`.
+        folder: Of staged statements.
+        films: Which.
+        where: The file, for messages.
+        out: Parquet, to be written.
+
+    Raises:
+        RecordError: A statement is not whole, or its place in the report is no number.
     """
     register_films(connection, "films_of_statements", films)
-    rows = parquet_rows(folder)
+    connection.execute(
+        f"""COPY (SELECT film, CAST(study_id AS BIGINT) AS study_id, object, attribute,
+                CASE WHEN sentence BETWEEN 0 AND {NO_SENTENCE - 1} AND relation IN (0, 1)
+                    THEN {packed("sentence", "place", "category", "relation")} END AS said, place
+            FROM (SELECT film, study_id, CAST(bbox AS said_name) AS object, CAST(label_name AS said_name) AS attribute,
+                    CAST(categoryID AS said_name) AS category, CAST(CAST(relation AS DOUBLE) AS INTEGER) AS relation,
+                    TRY_CAST(split_part(row_id, '|', -1) AS INTEGER) AS sentence, {ROW} + 1 AS place
+                FROM {parquet_rows(folder)} AS said JOIN films_of_statements AS films
+                    ON replace(said.image_id, '.dcm', '') = films.image_id
+                WHERE categoryID IS DISTINCT FROM 'nlp' AND bbox IS DISTINCT FROM 'unknown'))
+            TO {literal(out)} (FORMAT parquet, COMPRESSION zstd)"""
+    )
+    connection.unregister("films_of_statements")
     bad = connection.execute(
-        f"""SELECT min({ROW}) FROM {rows} WHERE row_id IS NULL OR bbox IS NULL OR label_name IS NULL OR relation IS NULL
-                OR TRY_CAST(split_part(row_id, '|', -1) AS DOUBLE) IS NULL"""
+        f"""SELECT min(place) FROM read_parquet({literal(out)})
+            WHERE study_id IS NULL OR object IS NULL OR attribute IS NULL OR said IS NULL"""
     ).fetchall()[0][0]
     if bad is not None:
         raise RecordError(
             "malformed-row",
             where,
-            f"row {bad + 1:,}: bbox, label_name, relation or row_id",
+            f"row {bad:,}: bbox, label_name, relation or row_id",
             "study|sentence and no gap",
         )
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE {quoted(table)} AS
-            SELECT films.subject_id, CAST(study_id AS BIGINT) AS study_id, films.image_id, bbox AS object,
-                label_name AS attribute, categoryID AS category, CAST(CAST(relation AS DOUBLE) AS INTEGER) AS relation,
-                CAST(split_part(row_id, '|', -1) AS DOUBLE) AS sentence, {ROW} AS place
-            FROM {rows} AS said JOIN films_of_statements AS films ON replace(said.image_id, '.dcm', '') = films.image_id
-            WHERE categoryID IS DISTINCT FROM 'nlp' AND bbox <> 'unknown'"""
-    )
-    connection.unregister("films_of_statements")
 
 
 def register_films(connection: duckdb.DuckDBPyConnection, name: str, films: Iterable[FilmRow]) -> None:
-    """A view of image_id and subject_id."""
+    """A view of film (its place among these), image_id and subject_id."""
     films = list(films)
     columns = {
+        "film": pa.array(np.arange(len(films), dtype=np.int32)),
         "image_id": pa.array([film.image_id for film in films], pa.string()),
         "subject_id": pa.array([film.subject_id for film in films], pa.int64()),
     }
     connection.register(name, pa.table(columns))
 
 
-def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, ontology: Ontology) -> None:
-    """Run the statements of `table` through every step but the filling; `sentence` may be null: after all sentences.
+def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, statements: str, ontology: Ontology) -> None:
+    """Make `table`: statements after every step but the filling.
+
+    Args:
+        connection: With the type `said_name`.
+        table: To be made: film, study_id, object, attribute, said.
+        statements: SQL of them, with the same columns.
+        ontology: The parents.
 
     Raises:
         RecordError: An attribute is not in the ontology.
     """
-    name = quoted(table)
-    keep_last(connection, table, "place")
+    name, stage = quoted(table), quoted(f"{table} on its way")
+    place = ((1 << SENTENCE_BITS - PLACE_BITS) - 1) << PLACE_BITS
+    latest = f"SELECT {KEY}, max(said) & ~{place}::BIGINT AS said FROM"
+    connection.execute(f"CREATE OR REPLACE TABLE {name} AS {latest} ({statements}) GROUP BY {KEY}")
     for column, parents in (("attribute", ontology.attribute_parents), ("object", ontology.object_parents)):
-        register_parents(connection, parents, ontology.categories)
-        child = (
-            "said.object, parents.parent, parents.category"
-            if column == "attribute"
-            else ("parents.parent, said.attribute, said.category")
-        )
+        create_parents(connection, parents, ontology.categories)
+        if column == "attribute":
+            child = "said.object, parents.parent, (said.said & ~(1023::BIGINT << 1)) | (parents.code << 1)"
+        else:
+            child = "parents.parent, said.attribute, said.said"
+        connection.execute(f"ALTER TABLE {name} RENAME TO {stage}")
         connection.execute(
-            f"""CREATE OR REPLACE TABLE {name} AS
-                SELECT subject_id, study_id, image_id, object, attribute, category, relation, sentence, 0 AS place
-                FROM {name}
-                UNION ALL
-                SELECT subject_id, study_id, image_id, {child}, relation, sentence, parents.place
-                FROM {name} AS said JOIN parents ON said.{column} = parents.child"""
+            f"""CREATE TABLE {name} AS {latest} (
+                SELECT {KEY}, said FROM {stage} UNION ALL
+                SELECT film, study_id, {child} | (parents.place << {PLACE_BITS})
+                FROM {stage} AS said JOIN parents ON said.{column} = parents.child) GROUP BY {KEY}"""
         )
-        connection.unregister("parents")
-        keep_last(connection, table, "place")
-    check_attributes(connection, table, ontology)
-    possible = [(place, attribute) for attribute, places in ontology.possible.items() for place in sorted(places)]
-    columns = [pa.array([pair[nth] for pair in possible], pa.string()) for nth in (0, 1)]
-    connection.register("possible", pa.table(columns, names=["object", "attribute"]))
-    free = ", ".join(map(literal, NO_PAIRS_NEEDED))
-    rare = ", ".join(map(literal, RARE_ATTRIBUTES))
+        connection.execute(f"DROP TABLE {stage}; DROP TABLE parents")
+        if column == "attribute":
+            check_attributes(connection, table, ontology)
+    free = {(None, attribute) for attribute in NO_PAIRS_NEEDED}
+    possible = {(place, attribute) for attribute, places in ontology.possible.items() for place in places} | free
+    usable = sorted(
+        (place or "", attribute) for place, attribute in possible
+        if place not in RARE_OBJECTS and attribute not in RARE_ATTRIBUTES
+    )  # fmt: skip
+    columns = [pa.array([pair[nth] or None for pair in usable], pa.string()) for nth in (0, 1)]
+    connection.register("usable", pa.table(columns, names=["object", "attribute"]))
     arms = ", ".join(map(literal, RARE_OBJECTS))
     connection.execute(
-        f"""DELETE FROM {name} AS said WHERE (attribute NOT IN ({free})
-                AND NOT EXISTS (SELECT 1 FROM possible
-                    WHERE possible.object = said.object AND possible.attribute = said.attribute))
-                OR object IN ({arms}) OR attribute IN ({rare})"""
+        f"""CREATE OR REPLACE TABLE usable_pairs AS
+            SELECT CAST(objects.name AS said_name) AS object, CAST(usable.attribute AS said_name) AS attribute
+            FROM usable JOIN names_of_codes AS objects ON coalesce(usable.object, objects.name) = objects.name
+            WHERE objects.name NOT IN ({arms}) GROUP BY ALL"""
     )
-    connection.unregister("possible")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {name} SEMI JOIN usable_pairs USING (object, attribute)"
+    )
+    connection.execute("DROP TABLE usable_pairs")
+    connection.unregister("usable")
 
 
-def register_parents(
+def create_parents(
     connection: duckdb.DuckDBPyConnection, parents: Sequence[tuple[str, str]], categories: Mapping[str, str]
 ) -> None:
-    """A view of child, parent, the parent's category, and the place in which the copy is made."""
+    """A table of child, parent, the code of the parent's category, and the place in which the copy is made."""
     columns = {
         "child": pa.array([child for child, _ in parents], pa.string()),
         "parent": pa.array([parent for _, parent in parents], pa.string()),
         "category": pa.array([categories.get(parent) for _, parent in parents], pa.string()),
         "place": pa.array(range(1, len(parents) + 1), pa.int64()),
     }
-    connection.register("parents", pa.table(columns))
-
-
-def keep_last(connection: duckdb.DuckDBPyConnection, table: str, place: str) -> None:
-    """One statement an (object, attribute) of a film: of the latest sentence, and of one sentence the last in place."""
+    connection.register("parents_as_text", pa.table(columns))
     connection.execute(
-        f"""CREATE OR REPLACE TABLE {quoted(table)} AS
-            SELECT {KEY}, last.category AS category, last.relation AS relation, last.sentence AS sentence FROM (
-                SELECT {KEY}, max_by({{'category': category, 'relation': relation, 'sentence': sentence}},
-                    (coalesce(sentence, 'infinity'::DOUBLE), {place})) AS last
-                FROM {quoted(table)} GROUP BY {KEY})"""
+        f"""CREATE OR REPLACE TABLE parents AS SELECT CAST(child AS said_name) AS child,
+            CAST(parent AS said_name) AS parent, place,
+            coalesce(enum_code(CAST(category AS said_name))::BIGINT, {NO_NAME}) AS code FROM parents_as_text"""
     )
+    connection.unregister("parents_as_text")
 
 
 def check_attributes(connection: duckdb.DuckDBPyConnection, table: str, ontology: Ontology) -> None:
@@ -178,29 +242,36 @@ def check_attributes(connection: duckdb.DuckDBPyConnection, table: str, ontology
 def fill(connection: duckdb.DuckDBPyConnection, table: str, ontology: Ontology, studies: Iterable[int]) -> None:
     """Give these studies of `table` every possible pair: absent where nobody said it is present; drop other studies."""
     name = quoted(table)
-    register_pairs(connection, ontology)
+    names = ("object", "attribute", "category")
+    columns = [pa.array([pair[nth] for pair in ontology.pairs], pa.string()) for nth in range(3)]
+    connection.register("filled", pa.table(columns, names=list(names)))
     connection.register("wanted", pa.table({"study_id": pa.array(sorted(studies), pa.int64())}))
+    absent = packed("NULL", "0", "CAST(category AS said_name)", "0")
     connection.execute(
         f"""CREATE OR REPLACE TABLE {name} AS
             WITH said AS (SELECT * FROM {name} WHERE study_id IN (SELECT study_id FROM wanted)),
-            films AS (SELECT DISTINCT subject_id, study_id, image_id FROM said),
-            pairs AS (SELECT films.*, filled.object, filled.attribute, filled.category FROM films, filled)
-            SELECT {KEY},
-                CASE WHEN said.relation = 1 THEN said.category ELSE coalesce(pairs.category, said.category) END
-                    AS category,
-                coalesce(said.relation, 0) AS relation,
-                CASE WHEN said.relation = 1 OR pairs.category IS NULL THEN said.sentence END AS sentence
+            films AS (SELECT DISTINCT film, study_id FROM said),
+            pairs AS (SELECT films.*, CAST(object AS said_name) AS object, CAST(attribute AS said_name) AS attribute,
+                {absent} AS absent FROM films, filled)
+            SELECT {KEY}, CASE WHEN absent IS NULL OR said & 1 = 1 THEN said ELSE absent END AS said
             FROM said FULL JOIN pairs USING ({KEY})"""
     )
     connection.unregister("filled")
     connection.unregister("wanted")
 
 
-def register_pairs(connection: duckdb.DuckDBPyConnection, ontology: Ontology) -> None:
-    """A view of the pairs that every study gets."""
-    names = ("object", "attribute", "category")
-    columns = [pa.array([pair[nth] for pair in ontology.pairs], pa.string()) for nth in range(3)]
-    connection.register("filled", pa.table(columns, names=list(names)))
+def labels_sql(table: str, films: str) -> str:
+    """SQL of the labels of a table in words.
+
+    Args:
+        table: As `apply_rules` or `fill` leave it.
+        films: View of film, image_id, subject_id.
+    """
+    return f"""SELECT subject_id, study_id, image_id, CAST(object AS VARCHAR) AS object,
+            CAST(attribute AS VARCHAR) AS attribute, names_of_codes.name AS category,
+            CAST(said & 1 AS INTEGER) AS relation
+        FROM {quoted(table)} JOIN {quoted(films)} USING (film)
+        LEFT JOIN names_of_codes ON (said >> 1) & 1023 = names_of_codes.code"""
 
 
 def valid_studies(connection: duckdb.DuckDBPyConnection, table: str, valid_share: float) -> set[int]:
@@ -232,26 +303,6 @@ def held_out(count: int, share: float) -> list[int]:
     number = int(np.ceil(share * count))
     # The legacy generator is the one that scikit-learn shuffles by.
     return [int(place) for place in np.random.RandomState(VALID_SEED).permutation(count)[:number]]
-
-
-def labels_by_study(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[int, int, str, list[Label]]]:
-    """subject_id, study_id, image_id and labels, in the published order."""
-    # A table in its final order, so that a part of it is in memory at a time.
-    result = connection.execute(
-        f"""SELECT subject_id, study_id, image_id, object, attribute, category, relation FROM {quoted(table)}
-            ORDER BY {KEY}"""
-    )
-    key: tuple[int, int, str] | None = None
-    labels: list[Label] = []
-    while batch := result.fetchmany(10_000):
-        for subject, study, image, place, attribute, category, relation in batch:
-            if (subject, study, image) != key:
-                if key is not None:
-                    yield (*key, labels)
-                key, labels = (subject, study, image), []
-            labels.append(Label(place, attribute, category, relation))
-    if key is not None:
-        yield (*key, labels)
 
 
 def thorax_ratios(

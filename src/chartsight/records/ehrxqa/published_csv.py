@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Kind = Literal["whole", "decimal", "text"]
 NOTHING = (
@@ -78,7 +79,9 @@ def read_back(table: pa.Table, as_text: Sequence[str] = ()) -> pa.Table:
     columns = {name: read_column_back(table[name], rows) for name in table.column_names}
     for name in set(as_text) & columns.keys():
         if not pa.types.is_string(columns[name].type):
-            columns[name] = pa.array([shown(value) for value in columns[name].to_pylist()], pa.string())
+            encoded = pc.dictionary_encode(columns[name], null_encoding="encode")
+            texts = pa.array([shown(value) for value in encoded.dictionary.to_pylist()], pa.string())
+            columns[name] = texts.take(encoded.indices)
     return pa.table(columns)
 
 
@@ -108,20 +111,32 @@ def decimals_read_back(column: pa.ChunkedArray) -> pa.Array:
 
 def text_read_back(column: pa.ChunkedArray, rows: int) -> pa.Array:
     """Text after it was written and read: words for nothing are null, pieces of nothing but numbers are numbers."""
-    values = [None if value in NOTHING else value for value in column.to_pylist()]
-    pieces = [values[start : start + rows] for start in range(0, len(values), rows)]
-    kinds = [piece_kind(piece) for piece in pieces]
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = [None if text in NOTHING else text for text in encoded.dictionary.to_pylist()] + [None]
+    places = pc.fill_null(encoded.indices, len(texts) - 1).to_numpy()
+    starts = range(0, len(places), rows)
+    # Of a piece only the texts that are different are looked at, and of these the first ones mostly tell.
+    kinds = [piece_kind([texts[place] for place in np.unique(places[start : start + rows])]) for start in starts]
     if set(kinds) == {"whole"}:
-        return pa.array([int(str(value)) for value in values], pa.int64())
+        numbers = np.array([0 if text is None else int(text) for text in texts], np.int64)
+        return pa.array(numbers[places])
     if "text" not in kinds:
-        numbers = [None if value is None else parse_decimal(value) for value in values]
-        return pa.array(numbers, pa.float64())
-    read = [
-        canonical(value, kind) if value is not None else None
-        for piece, kind in zip(pieces, kinds, strict=True)
-        for value in piece
+        decimals = pa.array([None if text is None else parse_decimal(text) for text in texts], pa.float64())
+        return decimals.take(pa.array(places))
+    shown_as = {
+        kind: pa.array([None if text is None else canonical_if(text, kind) for text in texts], pa.string())
+        for kind in set(kinds)
+    }
+    parts = [
+        shown_as[kind].take(pa.array(places[start : start + rows])) for start, kind in zip(starts, kinds, strict=True)
     ]
-    return pa.array(read, pa.string())
+    return pa.concat_arrays(parts)
+
+
+def canonical_if(text: str, kind: Kind) -> str | None:
+    """`canonical`, of a text that may stand in pieces of another kind only."""
+    is_other = kind != "text" and not (WHOLE if kind == "whole" else NUMBER).fullmatch(text)
+    return None if is_other else canonical(text, kind)
 
 
 def piece_kind(values: Sequence[str | None]) -> Kind:

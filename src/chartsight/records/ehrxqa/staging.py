@@ -118,9 +118,7 @@ def stage_plain(file: HashedFile, source: Source, header: Sequence[str], folder:
     return facts
 
 
-def write_batches(
-    batches: Iterator[pa.RecordBatch], source: Source, width: int, folder: Path, wanted: Wanted
-) -> Facts:
+def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int, folder: Path, wanted: Wanted) -> Facts:
     """Write batches of a file, and note what their columns hold.
 
     Raises:
@@ -288,9 +286,7 @@ class Seen:
 # ----------------------------------------------------------------------------------------------------------- by DuckDB
 
 
-def stage_any(
-    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, folder: Path, wanted: Wanted
-) -> Facts:
+def stage_any(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, folder: Path, wanted: Wanted) -> Facts:
     """What `stage` does, of any file that can be read.
 
     Raises:
