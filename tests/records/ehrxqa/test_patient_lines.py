@@ -60,13 +60,22 @@ def test_quoted_commas_do_not_count(tmp_path: Path) -> None:
         '10000002,2180-01-01 00:00:00,"1',  # goes on in the next line
         '10000002,"2180-01-01,00:00:00",1,2',
         "10000002,2180-01-01 00:00:00,1\r",
-        "100,2180-01-01 00:00:00,1",
+        "100000010,2180-01-01 00:00:00,1",  # begins like one that is asked for
         "",
     ],
 )
 def test_what_is_not_plain_is_left_to_the_ordinary_reader(tmp_path: Path, line: str) -> None:
     text = "\n".join([HEADER, *lines(10_000_001), line, *lines(10_000_001), ""])
     assert copied(tmp_path, text, [10_000_001]) is None
+
+
+def test_another_identifier_is_another_patient(tmp_path: Path) -> None:
+    held = [*lines(10_000_001), "1000001,2,3", "100,2180-01-01 00:00:00,1", *lines(10_000_001), "7,888888,9"]
+    assert copied(tmp_path, "\n".join([HEADER, *held, ""]), [10_000_001]) == [
+        HEADER,
+        *lines(10_000_001),
+        lines(10_000_001)[0],
+    ]
 
 
 def test_so_are_cut_files_other_texts_and_other_identifiers(tmp_path: Path) -> None:

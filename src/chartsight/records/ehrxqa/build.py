@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from chartsight import __version__
@@ -31,6 +32,7 @@ from chartsight.records.ehrxqa.cleaning import (
     EVENT_TABLES,
     EVENTS,
     read_dictionary,
+    row_by_row,
 )
 from chartsight.records.ehrxqa.cohort import Hospital, Rows, choose_cohort, like_pandas
 from chartsight.records.ehrxqa.config import EhrxqaConfig, EhrxqaSources
@@ -79,12 +81,16 @@ from chartsight.runs import (
 )
 from chartsight.schema import strictest_terms
 
-DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.json", "labels.parquet"
+DATABASE, COHORT, FILMS, LABELS = "ehrxqa.sqlite", "cohort.json", "films.parquet", "labels.parquet"
 STATEMENTS = "statements.parquet"
 FILM_LABELS = (
     "row_id", "subject_id", "hadm_id", "study_id", "image_id", "viewposition", "studydatetime", "studyorder", "object",
     "relation", "attribute", "category", "ct_ratio", "mt_ratio",
 )  # fmt: skip
+FILM_COLUMNS = {
+    "image_id": pa.string(), "subject_id": pa.int64(), "study_id": pa.int64(), "view": pa.string(),
+    "taken": pa.string(), "order": pa.int64(),
+}  # fmt: skip
 LEAST_MEMORY_GIB = 0.5
 FILMS_AT_A_TIME = 16_384  # whose statements go through the rules together
 DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is Python's
@@ -191,10 +197,10 @@ def plan(
     yield "chosen_films", lambda folder: choose_films(connection, steps, found, config, folder)
     yield "labels", lambda folder: label_films(connection, steps, found, config, folder)
     yield "cohort", lambda folder: draw_cohort(connection, steps, found, config, folder)
-    for name in LATER:
-        yield name, lambda folder, name=name: stage_events(connection, steps, found, name, folder)  # type: ignore[misc]
     for name in DICTIONARIES:
         yield f"{name}_table", lambda folder, name=name: write_dictionary(connection, steps, name, folder)  # type: ignore[misc]
+    for name in LATER:
+        yield name, lambda folder, name=name: stage_events(connection, steps, found, name, folder)  # type: ignore[misc]
     for event in EVENT_TABLES:
         yield (
             f"{event.name}_table",
@@ -223,7 +229,11 @@ def stage_events(connection: duckdb.DuckDBPyConnection, steps: Steps, found: Fou
     if event.shifts_first:
         wanted = Wanted(subjects=cohort["subjects"], items=CHARTED_ITEMS)
     else:
-        wanted = Wanted(admissions=cohort["admissions"], columns=(*event.looked_at, *event.shuffled))
+        dictionary = "d_labitems" if name == "labevents" else "d_items"
+        items = pq.read_table(steps.path(f"{dictionary}_table", TABLE), columns=["itemid"])["itemid"].to_pylist()
+        cleaning = row_by_row(name, items)
+        columns = event.shuffled if cleaning else (*event.looked_at, *event.shuffled)
+        wanted = Wanted(admissions=cohort["admissions"], columns=columns, cleaning=cleaning)
     return stage(connection, SOURCES[name], found.tables[name], folder, wanted)
 
 
@@ -239,18 +249,29 @@ def choose_films(
     implausible = implausible_films(connection, steps.folder / "boxes", boxes)
     silver = silver_cohort(frontal, implausible, gold, config.max_study_order)
     hand = gold_cohort(films, frontal, gold, config.max_study_order, found.tables["gold_statements"])
-    cohorts = {
-        "silver": [list(asdict(film).values()) for film in silver],
-        "gold": [list(asdict(film).values()) for film in hand],
-    }
-    (folder / FILMS).write_text(json.dumps(cohorts), "utf-8")
+    for kind, some in (("all", films), ("silver", silver), ("gold", hand)):
+        write_films(folder / f"{kind}-{FILMS}", some)
     return {"films": len(films), "frontal": len(frontal), "silver": len(silver), "gold": len(hand)}
+
+
+def write_films(path: Path, films: Sequence[FilmRow]) -> None:
+    """Films as Parquet."""
+    columns = list(zip(*films, strict=True)) or [()] * len(FILM_COLUMNS)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, FILM_COLUMNS.values(), strict=True)]
+    pq.write_table(pa.table(arrays, names=list(FILM_COLUMNS)), path)
+
+
+def read_written_films(path: Path, images: Collection[str] | None = None) -> list[FilmRow]:
+    """Films that `write_films` wrote; some of them, or all."""
+    table = pq.read_table(path)
+    if images is not None:
+        table = table.filter(pc.is_in(table["image_id"], value_set=pa.array(images, pa.string())))
+    return [FilmRow(*film) for film in zip(*(column.to_pylist() for column in table.columns), strict=True)]
 
 
 def read_chosen_films(steps: Steps, kind: str) -> list[FilmRow]:
     """The silver or gold cohort."""
-    cohorts = json.loads(steps.path("chosen_films", FILMS).read_text("utf-8"))
-    return [FilmRow(*film) for film in cohorts[kind]]
+    return read_written_films(steps.path("chosen_films", f"{kind}-{FILMS}"))
 
 
 def label_films(
@@ -315,20 +336,21 @@ def label_films(
     connection.execute("DROP TABLE labels")
     for each in (statements, gold_statements):
         remove(each)
-    films = [film for film in read_films(steps.folder / "films", found.tables["films"]) if film.image_id in images]
-    (folder / FILMS).write_text(json.dumps([list(asdict(film).values()) for film in films]), "utf-8")
+    films = read_written_films(steps.path("chosen_films", f"all-{FILMS}"), images)
+    write_films(folder / FILMS, films)
     return {"films": len(films), "pairs": len(ontology.pairs)}
 
 
 def statements_sql(path: Path, where: str = "true") -> str:
     """SQL of statements as numbers."""
-    return f"""SELECT film, study_id, CAST(object AS said_name) AS object, CAST(attribute AS said_name) AS attribute, said
+    names = ", ".join(f"CAST({name} AS said_name) AS {name}" for name in ("object", "attribute"))
+    return f"""SELECT film, study_id, {names}, said
         FROM read_parquet({literal(path)}) WHERE {where}"""
 
 
 def labelled_films(steps: Steps) -> list[FilmRow]:
     """The films of the split, in the order of the metadata."""
-    return [FilmRow(*film) for film in json.loads(steps.path("labels", FILMS).read_text("utf-8"))]
+    return read_written_films(steps.path("labels", FILMS))
 
 
 def draw_cohort(

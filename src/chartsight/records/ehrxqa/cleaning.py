@@ -5,7 +5,7 @@ Source: EHRXQA, `preprocess_db_mimic_iv_cxr.py`, `build_*_table`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from chartsight.records.ehrxqa.published_csv import Kind
-from chartsight.records.ehrxqa.staging import ROW, own_rows, parquet_rows, text_column
+from chartsight.records.ehrxqa.staging import ROW, Cleaning, own_rows, parquet_rows, text_column
 from chartsight.records.ehrxqa.steps import Facts, Steps
 from chartsight.records.sql import literal, quoted
 
@@ -70,12 +70,14 @@ class Cleaned:
         own: The other columns of the rows of the cohort's admissions, kept by cleaning or not, with `place`.
         kinds: Column of numbers → whether the published reader has it as whole numbers or decimals.
         columns: Of the database, without row_id.
+        kept: How many rows are staged, where only those are that stay; they are then the places.
     """
 
     query: str
     own: str
     kinds: Mapping[str, Kind]
     columns: tuple[str, ...]
+    kept: int | None = None
 
 
 def read_dictionary(connection: duckdb.DuckDBPyConnection, steps: Steps, name: str) -> pa.Table:
@@ -122,6 +124,21 @@ def cleaned_events(connection: duckdb.DuckDBPyConnection, steps: Steps, name: st
         "outputevents": clean_fluids,
         "microbiologyevents": clean_cultures,
     }[name](connection, folder, facts)
+
+
+def row_by_row(name: str, known_items: Sequence[int]) -> Cleaning | None:
+    """Which rows of a table of events stay, where that can be said row by row: as `clean_labs` and `clean_fluids`.
+
+    Args:
+        name: Of the table.
+        known_items: Of the table's dictionary.
+    """
+    if name == "labevents":
+        return Cleaning(("hadm_id", "valuenum", "valueuom"), known_items)
+    if name in ("inputevents", "outputevents"):
+        amount, unit = ("amount", "amountuom") if name == "inputevents" else ("value", "valueuom")
+        return Cleaning(("hadm_id", "stay_id", amount), known_items, UNIT, unit)
+    return None
 
 
 def columns_sql(connection: duckdb.DuckDBPyConnection, rows: str, facts: Facts, names: Iterable[str]) -> str:
@@ -171,11 +188,15 @@ def known_codes(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Fact
 def clean_labs(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
     """Results of an admission, with value and unit, of a known item."""
     rows, shuffled = parquet_rows(folder), EVENTS["labevents"].shuffled
-    query = f"""SELECT {columns_sql(connection, rows, facts, shuffled)}, {ROW} AS place FROM {rows}
+    query = (
+        ""
+        if "kept" in facts
+        else f"""SELECT {columns_sql(connection, rows, facts, shuffled)}, {ROW} AS place FROM {rows}
         WHERE hadm_id IS NOT NULL AND valuenum IS NOT NULL AND valueuom IS NOT NULL
             AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_labs)"""
+    )
     own = own_columns(connection, folder, facts, ordered(facts, *shuffled))
-    return Cleaned(query, own, facts["kinds"], ordered(facts))
+    return Cleaned(query, own, facts["kinds"], ordered(facts), facts.get("kept"))
 
 
 def clean_prescriptions(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:
@@ -229,15 +250,19 @@ def clean_fluids(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Fac
     unit = "amountuom" if amount == "amount" else "valueuom"
     rows = parquet_rows(folder)
     millilitres = text_column(connection, rows, unit, facts, "unit")
-    query = f"""SELECT itemid, {amount}, place
+    query = (
+        ""
+        if "kept" in facts
+        else f"""SELECT itemid, {amount}, place
         FROM (SELECT itemid, {amount}, hadm_id, stay_id, {millilitres}, {ROW} AS place FROM {rows})
         WHERE hadm_id IS NOT NULL AND stay_id IS NOT NULL AND {amount} IS NOT NULL AND unit = {literal(UNIT)}
             AND CAST(CAST(itemid AS DOUBLE) AS BIGINT) IN (SELECT itemid FROM known_items)"""
+    )
     own = own_columns(connection, folder, facts, ordered(facts, unit, "itemid", amount))
     kinds: dict[str, Kind] = dict(facts["kinds"])
     if "decimal" in (kinds["itemid"], kinds[amount]):  # permuted as one block of numbers, which has one type
         kinds |= {"itemid": "decimal", amount: "decimal"}
-    return Cleaned(query, own, kinds, ordered(facts, unit))
+    return Cleaned(query, own, kinds, ordered(facts, unit), facts.get("kept"))
 
 
 def clean_cultures(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts) -> Cleaned:

@@ -1,6 +1,6 @@
 """A source file in batches of typed columns, read once: its digest grows while it is read.
 
-Whole numbers come as int64, numbers as dictionaries of their texts, all else as text; words for nothing are null. What
+Whole numbers come as int64, numbers and what is said often as dictionaries of texts, all else as text; words for nothing are null. What
 Arrow does not take at once (`12.0` where a whole number stands, a line of other length, a gzip that is cut short) is
 not decided here: `NotPlain` sends the file to the ordinary reader, which reads it or names what is wrong.
 """
@@ -22,7 +22,11 @@ from chartsight.records.ehrxqa.files import Source
 from chartsight.records.ehrxqa.published_csv import NOTHING
 
 BLOCK_BYTES = 2**20
-TEXTS_OF_NUMBERS = pa.dictionary(pa.int32(), pa.string())
+SOME_TEXTS = pa.dictionary(pa.int32(), pa.string())
+SAID_OFTEN = (
+    "amountuom", "bbox", "bbox_name", "categoryID", "dose_unit_rx", "dose_val_rx", "drug", "icd_code", "label_name",
+    "org_name", "route", "spec_type_desc", "test_name", "valueuom",
+)  # fmt: skip
 
 
 class NotPlain(Exception):
@@ -52,6 +56,12 @@ class HashedFile(io.RawIOBase):
         self.digest.update(data)
         return data
 
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """The next bytes, into a buffer; how many."""
+        size = self.file.readinto(buffer) or 0
+        self.digest.update(memoryview(buffer)[:size])
+        return size
+
     def unpacked(self) -> BinaryIO:
         """What the file holds: the same, or what is in the gzip."""
         raw = cast(BinaryIO, self)
@@ -80,7 +90,7 @@ def read_batches(file: BinaryIO, source: Source, wanted: Sequence[str]) -> Itera
     Raises:
         NotPlain: It has to be read by the ordinary reader.
     """
-    kinds = dict.fromkeys(source.whole, pa.int64()) | dict.fromkeys(source.numbers, TEXTS_OF_NUMBERS)
+    kinds = dict.fromkeys((*source.numbers, *SAID_OFTEN), SOME_TEXTS) | dict.fromkeys(source.whole, pa.int64())
     try:
         reader = csv.open_csv(
             pa.PythonFile(file, "r"),

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from chartsight.records.ehrxqa.csv_batches import NotPlain
 
-BLOCK_BYTES = 2**19  # so that a block stays in the cache of a core while it is looked at several times
+BLOCK_BYTES = 2**18  # so that a block stays in the cache of a core while it is looked at several times
 ID_DIGITS = 8
-COMMA, NEWLINE, QUOTE, RETURN = b',\n"\r'
+BEYOND = 8  # bytes that may be read behind a block
+COMMA, NEWLINE, QUOTE = b',\n"'
+FIRST_BEYOND_ASCII = 0x80
 BYTE_OF_WORD = np.uint64(0x0001020304050607)  # times a word with a single 1 in byte k, its highest byte is k
 
 
@@ -34,97 +36,134 @@ def copy_patient_lines(file: BinaryIO, out: Path, columns: int, subjects: Iterab
         columns: Of the header.
         subjects: Whose lines are kept.
     """
-    wanted = np.array([f"{subject:0{ID_DIGITS}d}"[:ID_DIGITS].encode() for subject in sorted(set(subjects))], "S8")
+    subjects = sorted(set(subjects))
     if any(len(str(subject)) != ID_DIGITS for subject in subjects):
         return False
-    keys = wanted.view("<u8")
+    keys = np.array([str(subject).encode() for subject in subjects], f"S{ID_DIGITS}").view("<u8")
     keys.sort()
+    lines = Lines(columns, keys)
     try:
         with out.open("wb") as kept:
-            for number, block in enumerate(whole_lines(file)):
-                header, lines = b"", block
-                if number == 0:
-                    header, _, lines = block.partition(b"\n")
-                    kept.write(header + b"\n")
-                for stretch in kept_lines(lines, columns, keys):
+            for buffer, size in whole_lines(file):
+                view = memoryview(buffer)
+                start = 0
+                if not lines.has_header:
+                    lines.has_header, start = True, buffer.index(b"\n") + 1
+                    kept.write(view[:start])
+                for stretch in lines.kept(buffer, start, size):
                     kept.write(stretch)
+                view.release()
     except (NotPlain, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
         out.unlink()
         return False
     return True
 
 
-def whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """The file in blocks that end with a line.
+def whole_lines(file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
+    """The file in blocks that end with a line: one buffer, always the same as long as lines are short, and its use.
 
     Raises:
         NotPlain: The last line has no end.
     """
-    rest = b""
-    while more := file.read(BLOCK_BYTES):
-        end = more.rfind(b"\n") + 1
-        if end == 0:
-            rest += more
-            continue
-        yield rest + more[:end]
-        rest = more[end:]
-    if rest:
+    buffer, used = bytearray(BLOCK_BYTES + BEYOND), 0
+    while True:
+        if used + BEYOND >= len(buffer):
+            buffer = buffer + bytearray(len(buffer))  # a line longer than a block
+        with memoryview(buffer) as view, view[used : len(buffer) - BEYOND] as free:
+            more = file.readinto(free)  # type: ignore[attr-defined]
+        if not more:
+            break
+        end = buffer.rfind(b"\n", used, used + more) + 1
+        used += more
+        if end:
+            yield buffer, end
+            buffer[: used - end] = buffer[end:used]
+            used -= end
+    if used:
         raise NotPlain
 
 
-def kept_lines(lines: bytes, columns: int, keys: NDArray[np.uint64]) -> Iterator[memoryview]:
-    """Stretches of the lines of the wanted patients.
+class Lines:
+    """Looks at blocks of lines; the arrays that it needs for that are made once.
 
     Args:
-        lines: Whole ones.
-        columns: That each must have.
+        columns: That each line must have.
         keys: The patients' identifiers as they are read from memory, sorted.
-
-    Raises:
-        NotPlain: A line is not plain.
-        UnicodeDecodeError: It is not UTF-8.
     """
-    if not lines:
-        return
-    if not lines.isascii():
-        lines.decode("utf-8")
-    held = np.frombuffer(lines, np.uint8)
-    ends = line_ends(held)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    # Every line must reach to the comma behind its identifier, so that nothing is read beyond the block.
-    if RETURN in lines or (ends - starts).min() <= ID_DIGITS or (held[starts + ID_DIGITS] != COMMA).any():
-        raise NotPlain
-    commas = held == COMMA
-    if QUOTE in lines or np.count_nonzero(commas) != (columns - 1) * len(ends):
-        check_lines(lines, starts, ends, commas, columns)
-    found = np.ndarray(len(held) - 7, "<u8", held, strides=(1,))[starts]
-    changes = np.flatnonzero(
-        np.concatenate([[True], found[1:] != found[:-1]])
-    )  # a patient's lines mostly follow each other
-    patients = found[changes]
-    nth = np.minimum(np.searchsorted(keys, patients), max(len(keys) - 1, 0))
-    is_wanted = keys[nth] == patients if len(keys) else np.zeros(len(patients), np.bool_)
-    view = memoryview(lines)
-    last = np.append(changes[1:], len(starts)) - 1
-    for first, end in zip(starts[changes[is_wanted]], ends[last[is_wanted]], strict=True):
-        yield view[first : end + 1]
 
+    def __init__(self, columns: int, keys: NDArray[np.uint64]) -> None:
+        self.columns, self.keys = columns, keys
+        self.has_header = False
+        self.found = np.zeros(0, np.uint8)
 
-def line_ends(held: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Where lines end: int64. Looked for eight bytes at a time, since lines are longer than that.
+    def kept(self, buffer: bytearray, start: int, size: int) -> Iterator[memoryview]:
+        """Stretches of the lines of the wanted patients.
 
-    Raises:
-        NotPlain: Two lines end within eight bytes.
-    """
-    padded = np.zeros(-(-len(held) // 8) * 8, np.uint8)
-    np.equal(held, NEWLINE, out=padded[: len(held)].view(np.bool_))
-    words = padded.view("<u8")
-    places = np.flatnonzero(words != 0)
-    word = words[places]
-    if (word & (word - np.uint64(1))).any():
-        raise NotPlain
-    ends: NDArray[np.int64] = places * 8 + ((word * BYTE_OF_WORD) >> np.uint64(56)).astype(np.int64)
-    return ends
+        Args:
+            buffer: Whole lines, and `BEYOND` bytes more than are used.
+            start: Where the first one begins.
+            size: Where the last one ends.
+
+        Raises:
+            NotPlain: A line is not plain.
+            UnicodeDecodeError: It is not UTF-8.
+        """
+        if start == size:
+            return
+        held = np.frombuffer(buffer, np.uint8)[start:size]
+        if held.max() >= FIRST_BEYOND_ASCII:
+            str(memoryview(buffer)[start:size], "utf-8")
+        if buffer.find(b"\r", start, size) >= 0:
+            raise NotPlain
+        ends = self.line_ends(held)
+        starts = np.empty_like(ends)
+        starts[0], starts[1:] = 0, ends[:-1] + 1
+        commas = self.equal(held, COMMA)
+        if buffer.find(b'"', start, size) >= 0 or np.count_nonzero(commas) != (self.columns - 1) * len(ends):
+            check_lines(bytes(held), starts, ends, commas, self.columns)
+        # What is read beyond the last line, when that is shorter than an identifier, is no part of the block but there.
+        words = np.ndarray(len(held) + 1, "<u8", buffer, offset=start, strides=(1,))
+        found = words[starts]
+        changes = np.flatnonzero(found[1:] != found[:-1]) + 1  # a patient's lines mostly follow each other
+        changes = np.append(0, changes)
+        patients = found[changes]
+        nth = np.minimum(np.searchsorted(self.keys, patients), max(len(self.keys) - 1, 0))
+        is_wanted = self.keys[nth] == patients if len(self.keys) else np.zeros(len(patients), np.bool_)
+        last = np.append(changes[1:], len(starts)) - 1
+        view = memoryview(buffer)
+        for first, end in zip(changes[is_wanted], last[is_wanted], strict=True):
+            if (held[starts[first : end + 1] + ID_DIGITS] != COMMA).any():  # a longer identifier
+                raise NotPlain
+            yield view[start + starts[first] : start + ends[end] + 1]
+
+    def equal(self, held: NDArray[np.uint8], byte: int) -> NDArray[np.bool_]:
+        """Where a byte stands, in the array that is always the same: bool, as long as `held`."""
+        if len(self.found) < len(held) + 8:
+            self.found = np.zeros(len(held) + 8, np.uint8)
+        place = self.found[: len(held)].view(np.bool_)
+        np.equal(held, byte, out=place)
+        return place
+
+    def line_ends(self, held: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Where lines end: int64. Looked for eight bytes at a time, since lines are longer than that.
+
+        Raises:
+            NotPlain: Two lines end within eight bytes.
+        """
+        self.equal(held, NEWLINE)
+        size = -(-len(held) // 8) * 8
+        self.found[len(held) : size] = 0
+        words = self.found[:size].view("<u8")
+        places = np.flatnonzero(words != 0)
+        word = words[places]
+        if (word & (word - np.uint64(1))).any():
+            raise NotPlain
+        word *= BYTE_OF_WORD
+        word >>= np.uint64(56)
+        ends: NDArray[np.int64] = places
+        ends *= 8
+        ends += word.view(np.int64)
+        return ends
 
 
 def check_lines(

@@ -3,7 +3,8 @@
 Everything after this reads Parquet, whose row numbers are the row numbers of the file. Words for nothing are null. What
 a column holds besides (whole numbers, decimals, gaps) is noted, because the published reader types columns by it.
 
-    rows.parquet    every row; of a table of events only what cleaning and permutation look at
+    rows.parquet    every row; of a table of events only what cleaning and permutation look at (or, where cleaning can
+                    be done row by row, what permutation looks at of the rows that stay)
     own.parquet     of a table of events: the rows of the cohort's admissions, whole, with their number in the file
 
 A file is read by Arrow (`csv_batches`), and by DuckDB where that does not do; both write the same.
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.csv_batches import HashedFile, NotPlain, read_batches
@@ -42,6 +44,35 @@ TEXTS_REMEMBERED = 2**16  # of numbers that were looked at
 
 
 @dataclass(frozen=True)
+class Cleaning:
+    """Which rows of a table of events stay.
+
+    Args:
+        filled: Columns that must not be null.
+        items: Known values of itemid.
+        unit: What must stand in `unit_column`, in small letters and without blanks around it.
+        unit_column: Empty where any unit will do.
+    """
+
+    filled: Sequence[str]
+    items: Sequence[int]
+    unit: str = ""
+    unit_column: str = ""
+
+    def keeps(self, batch: pa.RecordBatch) -> pa.Array:
+        """Whether each row stays: bool."""
+        kept = pc.is_in(batch["itemid"], value_set=pa.array(self.items, pa.int64()))
+        for name in self.filled:
+            if batch[name].null_count:
+                kept = pc.and_(kept, pc.is_valid(batch[name]))
+        if self.unit_column:
+            column = batch[self.unit_column]
+            units = [text for text in column.dictionary.to_pylist() if text.lower().strip(WHITE_SPACE) == self.unit]
+            kept = pc.and_(kept, pc.is_in(column, value_set=pa.array(units, pa.string())))
+        return kept
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What is kept of a file.
 
@@ -50,12 +81,14 @@ class Wanted:
         items: Rows of other items are left out, where `subjects` are given.
         admissions: Whose rows are written whole besides; None writes none.
         columns: Of all rows; None keeps every column that is read.
+        cleaning: Which rows are kept at all, where that can be said row by row; they are then counted from 0.
     """
 
     subjects: Sequence[int] | None = None
     items: Sequence[int] = ()
     admissions: Sequence[int] | None = None
     columns: Sequence[str] | None = None
+    cleaning: Cleaning | None = None
 
 
 EVERYTHING = Wanted()
@@ -125,19 +158,28 @@ def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int,
         NotPlain: As `stage_plain`.
     """
     seen = Seen(source, width)
+    kept = 0
     admissions = None if wanted.admissions is None else pa.array(wanted.admissions, pa.int64())
     with Groups(folder / ROWS) as rows, Groups(folder / OWN) as own:
         for batch in batches:
+            seen.add(batch)
+            if wanted.cleaning is not None:
+                batch = batch.filter(wanted.cleaning.keeps(batch))
             if admissions is not None:
                 is_own = pc.is_in(batch["hadm_id"], value_set=admissions)
                 places = np.flatnonzero(is_own.to_numpy(zero_copy_only=False))
                 mine = batch.take(pa.array(places)) if len(places) else batch.slice(0, 0)
-                own.write(mine.append_column(PLACE, pa.array(places + seen.rows, pa.int64())))
+                own.write(mine.append_column(PLACE, pa.array(places + kept, pa.int64())))
             rows.write(batch if wanted.columns is None else batch.select(list(wanted.columns)))
-            seen.add(batch)
+            kept += batch.num_rows
         if rows.writer is None and not rows.batches:  # a file without any row has no batch either
             raise NotPlain
-    return seen.facts()
+    facts = seen.facts()
+    if wanted.cleaning is not None:
+        if any(known for pieces in facts["pieces"].values() for _, _, known in pieces):
+            raise NotPlain  # what such a piece holds depends on the row's number in the file
+        facts["kept"] = kept
+    return facts
 
 
 class Groups:
@@ -173,7 +215,13 @@ class Groups:
         """Write what is there."""
         table = pa.Table.from_batches(self.batches).unify_dictionaries()
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, table.schema, compression="zstd", write_statistics=False)
+            self.writer = pq.ParquetWriter(
+                self.path,
+                table.schema,
+                compression="lz4",
+                write_statistics=False,
+                use_dictionary=[field.name for field in table.schema if not pa.types.is_integer(field.type)],
+            )
         self.writer.write_table(table, row_group_size=max(table.num_rows, 1))
         self.batches, self.rows = [], 0
 
@@ -469,6 +517,34 @@ def text_column(
     if not cases:
         return f"{clean_text(name)} AS {quoted(alias or name)}"
     return f"CASE {' '.join(cases)} ELSE {clean_text(name)} END AS {quoted(alias or name)}"
+
+
+def taken_rows(folder: Path, columns: Sequence[str], asked: NDArray[np.int64]) -> pa.Table:
+    """Columns of some staged rows, in the order in which they are asked for; a group of rows is in memory at a time."""
+    file = pq.ParquetFile(folder / ROWS)
+    texts = [field.name for field in file.schema_arrow if field.name in columns and not pa.types.is_integer(field.type)]
+    file = pq.ParquetFile(folder / ROWS, read_dictionary=texts)
+    order = np.argsort(asked, kind="stable")
+    in_order, found, first = asked[order], [], 0
+    for group in range(file.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        begin, end = np.searchsorted(in_order, (first, first + size))
+        if end > begin:
+            rows = file.read_row_group(group, columns=list(columns))
+            found.append(rows.take(pa.array(in_order[begin:end] - first)))
+        first += size
+    table = pa.concat_tables(found) if found else file.schema_arrow.empty_table().select(list(columns))
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return table.unify_dictionaries().combine_chunks().take(pa.array(back))
+
+
+def in_small_letters(column: pa.ChunkedArray) -> pa.Array:
+    """A text column as `clean_text` has it."""
+    column = column.combine_chunks()
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    texts = [text.lower().strip(WHITE_SPACE) for text in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
 
 
 def staged_rows(folder: Path, columns: Sequence[str]) -> list[tuple[object, ...]]:

@@ -10,26 +10,33 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.config import TIME_FORMAT
 
 Times = NDArray[np.datetime64]
+WIDTH = 19  # of a time as text
 MINUTES_A_YEAR = 365 * 24 * 60  # leap days are not counted
 
 
-def parse_times(texts: Sequence[str | None], where: object, column: str) -> Times:
+def parse_times(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, where: object, column: str) -> Times:
     """Times: datetime64[s] [rows], NaT where there is none.
 
     Raises:
         RecordError: A text is no time; the row is named.
     """
-    if all(text is None or len(text) == 19 for text in texts):
-        try:
-            return np.array([text or "NaT" for text in texts], "datetime64[s]")
-        except ValueError:
-            pass
+    if not isinstance(texts, (pa.Array, pa.ChunkedArray)):
+        texts = pa.array(texts, pa.string())
+    try:
+        if pc.all(pc.equal(pc.utf8_length(texts), WIDTH), min_count=0).as_py():
+            times: Times = texts.cast(pa.timestamp("s")).to_numpy()
+            return times.copy()
+    except pa.ArrowInvalid:
+        pass
+    texts = texts.to_pylist()
     for row, text in enumerate(texts):
         try:
             if text is not None:
@@ -47,13 +54,18 @@ def parse_times(texts: Sequence[str | None], where: object, column: str) -> Time
 
 def time_texts(times: Times) -> list[str | None]:
     """The times as text."""
-    texts = np.datetime_as_string(times, unit="s")
-    return [None if np.isnat(time) else str(text).replace("T", " ") for time, text in zip(times, texts, strict=True)]
+    texts: list[str | None] = texts_of_times(times).to_pylist()
+    return texts
+
+
+def texts_of_times(times: Times) -> pa.Array:
+    """The times as text, null where there is none."""
+    return pa.array(times.astype("datetime64[s]"), pa.timestamp("s")).cast(pa.string())
 
 
 def shift(
     times: Times,
-    subjects: Sequence[int],
+    subjects: Sequence[int] | NDArray[np.int64],
     offsets: Mapping[int, int],
     *,
     until: np.datetime64,
@@ -68,9 +80,11 @@ def shift(
         until: Nothing later is kept.
         since: Nothing earlier is kept; None keeps it.
     """
-    minutes = np.array([offsets.get(subject, 0) for subject in subjects], "timedelta64[m]")
+    distinct, places = np.unique(np.asarray(subjects, np.int64), return_inverse=True)
+    known = [offsets.get(subject) for subject in distinct.tolist()]
+    minutes = np.array([minutes or 0 for minutes in known], "timedelta64[m]")[places]
     moved: Times = times + minutes.astype("timedelta64[s]")
-    lost = np.array([subject not in offsets for subject in subjects], np.bool_) | (moved > until)
+    lost = np.array([minutes is None for minutes in known], np.bool_)[places] | (moved > until)
     if since is not None:
         lost |= moved < since
     moved[lost] = np.datetime64("NaT")
