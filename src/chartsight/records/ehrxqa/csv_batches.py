@@ -1,8 +1,9 @@
 """A source file in batches of typed columns, read once: its digest grows while it is read.
 
-Whole numbers come as int64, numbers and what is said often as dictionaries of texts, all else as text; words for nothing are null. What
-Arrow does not take at once (`12.0` where a whole number stands, a line of other length, a gzip that is cut short) is
-not decided here: `NotPlain` sends the file to the ordinary reader, which reads it or names what is wrong.
+Whole numbers come as int64, numbers and what is said often as dictionaries of texts, all else as text; words for
+nothing are null. What Arrow does not take at once (`12.0` where a whole number stands, a line of other length, a gzip
+that is cut short) is not decided here: `NotPlain` sends the file to the ordinary reader, which reads it or names what
+is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.csv as csv
@@ -56,7 +57,7 @@ class HashedFile(io.RawIOBase):
         self.digest.update(data)
         return data
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """The next bytes, into a buffer; how many."""
         size = self.file.readinto(buffer) or 0
         self.digest.update(memoryview(buffer)[:size])

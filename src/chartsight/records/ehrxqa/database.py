@@ -38,7 +38,7 @@ def insert_table(connection: sqlite3.Connection, name: str, table: pa.Table) -> 
     connection.execute(f"CREATE TABLE {quoted(name.upper())} ({declared})")
     marks = ", ".join("?" * table.num_columns)
     connection.executemany(f"INSERT INTO {quoted(name.upper())} VALUES ({marks})", table_rows(table))
-    return table.num_rows
+    return len(table)
 
 
 def declared_columns(table: pa.Table) -> list[tuple[str, str]]:
@@ -75,14 +75,14 @@ def table_digest(table: pa.Table) -> str:
 
 def add_column(digest: hashlib._Hash, column: pa.Array) -> None:
     """Add a column to a digest: which values are missing, and the others; of texts their lengths first."""
-    digest.update(np.packbits(pc.is_null(column).to_numpy(zero_copy_only=False)))
+    digest.update(np.packbits(pc.is_null(column).to_numpy(zero_copy_only=False)).tobytes())
     if pa.types.is_string(column.type):
         texts = pc.fill_null(column, "")
-        digest.update(np.ascontiguousarray(pc.binary_length(texts).to_numpy(zero_copy_only=False), "<i4"))
+        digest.update(pc.binary_length(texts).to_numpy(zero_copy_only=False).astype("<i4").tobytes())
         digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "")[0].as_buffer())
     else:
         kind = "<i8" if pa.types.is_int64(column.type) else "<f8"
-        digest.update(np.ascontiguousarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), kind))
+        digest.update(pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype(kind).tobytes())
 
 
 def database_digest(path: Path) -> dict[str, str]:
