@@ -66,7 +66,7 @@ from chartsight.records.ehrxqa.labels import (
 from chartsight.records.ehrxqa.ontology import read_ontology
 from chartsight.records.ehrxqa.published_csv import NOTHING, parse_decimal, read_back
 from chartsight.records.ehrxqa.scene_graphs import stage_graphs
-from chartsight.records.ehrxqa.staging import ROW, ROWS, Wanted, parquet_rows, stage, text_column
+from chartsight.records.ehrxqa.staging import ROW, ROWS, Wanted, parquet_rows, read_parquet, stage, text_column
 from chartsight.records.ehrxqa.steps import Facts, Steps, open_steps, work_folder
 from chartsight.records.sources import detect_terms
 from chartsight.records.sql import literal, quoted
@@ -230,7 +230,7 @@ def stage_events(connection: duckdb.DuckDBPyConnection, steps: Steps, found: Fou
         wanted = Wanted(subjects=cohort["subjects"], items=CHARTED_ITEMS)
     else:
         dictionary = "d_labitems" if name == "labevents" else "d_items"
-        items = pq.read_table(steps.path(f"{dictionary}_table", TABLE), columns=["itemid"])["itemid"].to_pylist()
+        items = read_parquet(steps.path(f"{dictionary}_table", TABLE), ["itemid"])["itemid"].to_pylist()
         cleaning = row_by_row(name, items)
         columns = event.shuffled if cleaning else (*event.looked_at, *event.shuffled)
         wanted = Wanted(admissions=cohort["admissions"], columns=columns, cleaning=cleaning)
@@ -263,7 +263,7 @@ def write_films(path: Path, films: Sequence[FilmRow]) -> None:
 
 def read_written_films(path: Path, images: Collection[str] | None = None) -> list[FilmRow]:
     """Films that `write_films` wrote; some of them, or all."""
-    table = pq.read_table(path)
+    table = read_parquet(path)
     if images is not None:
         table = table.filter(pc.is_in(table["image_id"], value_set=pa.array(images, pa.string())))
     return [FilmRow(*film) for film in zip(*(column.to_pylist() for column in table.columns), strict=True)]
@@ -437,7 +437,7 @@ def write_events(
 
 def write_costs(steps: Steps, folder: Path) -> Facts:
     """The table of costs."""
-    tables = {name: pq.read_table(steps.path(f"{name}_table", TABLE)) for name in CHARGED}
+    tables = {name: read_parquet(steps.path(f"{name}_table", TABLE)) for name in CHARGED}
     table = build_costs(tables, read_cohort(steps)["generator"])
     pq.write_table(table, folder / TABLE)
     return {"rows": table.num_rows}
@@ -458,7 +458,7 @@ def write_database(connection: duckdb.DuckDBPyConnection, steps: Steps, config: 
                 if name in cohort["tables"]:
                     table = pa.table({column: typed(values) for column, values in cohort["tables"][name].items()})
                 else:
-                    table = pq.read_table(steps.path(f"{name}_table", TABLE))
+                    table = read_parquet(steps.path(f"{name}_table", TABLE))
                 codes = ("icd_code",) if "icd_code" in table.column_names else ()
                 table = read_back(table, as_text=codes)
             counts[name], digests[name] = insert_table(database, name, table), table_digest(table)

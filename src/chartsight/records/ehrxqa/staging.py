@@ -547,7 +547,13 @@ def in_small_letters(column: pa.ChunkedArray) -> pa.Array:
     return pa.array(texts, pa.string()).take(encoded.indices)
 
 
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A small file; without `pyarrow.dataset`, which takes longer to load than the file."""
+    with pq.ParquetFile(path) as file:
+        return file.read(None if columns is None else list(columns))
+
+
 def staged_rows(folder: Path, columns: Sequence[str]) -> list[tuple[object, ...]]:
     """Columns of a staged table as they are, in the order of the file."""
-    table = pq.read_table(folder / ROWS, columns=list(columns))
+    table = read_parquet(folder / ROWS, columns)
     return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
