@@ -51,7 +51,7 @@ HOSPITAL = HospitalConfig(patients=180, seed=7, film_size_px=64)  # 270 admissio
 PATIENTS, STAYING = 400, 40  # of the database, at every size
 HELD_OUT = 600  # silver patients whose films are labelled, at every size
 EVERY_S = 0.1
-LEAST_FASTER, MOST_GROWTH = 20.0, 1.25
+LEAST_FASTER, MOST_GROWTH = 20.0, 1.15
 GIB = 2**30
 ENDED_WELL = "to its end"
 TIMES = (10, 50, 250)

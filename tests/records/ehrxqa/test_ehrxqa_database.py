@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chartsight.errors import OutputError, RecordError
@@ -18,7 +21,7 @@ from chartsight.records.ehrxqa import EhrxqaSources, build, build_ehrxqa, databa
 from chartsight.records.ehrxqa.config import EhrxqaSplit
 from chartsight.records.ehrxqa.database import EHRXQA_TABLES
 from chartsight.records.ehrxqa.files import check_release
-from chartsight.records.ehrxqa.films import study_orders
+from chartsight.records.ehrxqa.films import order_films
 from chartsight.records.ehrxqa.steps import work_folder
 from tests.records.ehrxqa.conftest import small, sources_of
 
@@ -126,10 +129,20 @@ def test_files_may_be_unpacked(sources: Path, databases: Database, tmp_path: Pat
     assert database_digest(tmp_path / "plain.sqlite") == database_digest(databases("drawn", "test"))
 
 
-def test_studies_of_one_millisecond_stand_by_six_digits() -> None:
+def test_studies_of_one_millisecond_stand_by_six_digits(tmp_path: Path) -> None:
     when, later = "2180-05-06 21:30:14.531", "2180-05-06 21:30:14.532"
     films = [(7, 50414267, later), (7, 50414268, when), (7, 50414299, when), (7, 50499999, when), (8, 50000001, when)]
-    assert study_orders(films, "file") == {50414268: 1, 50414299: 1, 50499999: 2, 50414267: 3, 50000001: 1}
+    expected = {50414268: 1, 50414299: 1, 50499999: 2, 50414267: 3, 50000001: 1}
+    columns = dict(zip(("subject_id", "study_id", "taken"), map(list, zip(*films, strict=True)), strict=True))
+    taken = pa.table({"image_id": list("abcde"), "view": ["AP"] * 5, **columns})
+    pq.write_table(taken, tmp_path / "taken.parquet")
+    with duckdb.connect() as connection:
+        order_films(connection, tmp_path / "taken.parquet", "file")
+        assert dict(connection.execute('SELECT study_id, "order" FROM films').fetchall()) == expected
+    taken = pa.concat_tables([taken, taken.set_column(2, "subject_id", pa.array([9] * 5))])
+    pq.write_table(taken, tmp_path / "taken.parquet")
+    with duckdb.connect() as connection, pytest.raises(RecordError, match="study 50414267 belongs to two patients"):
+        order_films(connection, tmp_path / "taken.parquet", "file")
 
 
 # ---------------------------------------------------------------------------------------------------------- bad input

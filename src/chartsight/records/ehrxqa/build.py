@@ -45,13 +45,16 @@ from chartsight.records.ehrxqa.database import (
 from chartsight.records.ehrxqa.events import TABLE, as_numbers, build_events
 from chartsight.records.ehrxqa.files import SOURCES, Found, check_release, find_files
 from chartsight.records.ehrxqa.films import (
+    FILM_COLUMNS,
     FilmRow,
+    choose_frontal,
+    film_rows,
     gold_cohort,
     gold_films,
     implausible_films,
-    one_frontal_a_study,
-    read_films,
+    order_films,
     silver_cohort,
+    write_taken,
 )
 from chartsight.records.ehrxqa.labels import (
     apply_rules,
@@ -59,7 +62,6 @@ from chartsight.records.ehrxqa.labels import (
     fill,
     labels_sql,
     name_labels,
-    register_films,
     thorax_ratios,
     valid_studies,
 )
@@ -69,7 +71,7 @@ from chartsight.records.ehrxqa.scene_graphs import stage_graphs
 from chartsight.records.ehrxqa.staging import ROW, ROWS, Wanted, parquet_rows, read_parquet, stage, text_column
 from chartsight.records.ehrxqa.steps import Facts, Steps, open_steps, work_folder
 from chartsight.records.sources import detect_terms
-from chartsight.records.sql import literal, quoted
+from chartsight.records.sql import count_rows, literal, quoted
 from chartsight.runs import (
     Run,
     check_apart,
@@ -87,10 +89,6 @@ FILM_LABELS = (
     "row_id", "subject_id", "hadm_id", "study_id", "image_id", "viewposition", "studydatetime", "studyorder", "object",
     "relation", "attribute", "category", "ct_ratio", "mt_ratio",
 )  # fmt: skip
-FILM_COLUMNS = {
-    "image_id": pa.string(), "subject_id": pa.int64(), "study_id": pa.int64(), "view": pa.string(),
-    "taken": pa.string(), "order": pa.int64(),
-}  # fmt: skip
 LEAST_MEMORY_GIB = 0.5
 FILMS_AT_A_TIME = 16_384  # whose statements go through the rules together
 DATABASE_SHARE = 0.5  # of the memory limit, DuckDB's; the rest is Python's
@@ -241,17 +239,30 @@ def choose_films(
     connection: duckdb.DuckDBPyConnection, steps: Steps, found: Found, config: EhrxqaConfig, folder: Path
 ) -> Facts:
     """The silver and the gold cohort of films."""
-    metadata = found.tables["films"]
-    films = read_films(steps.folder / "films", metadata)
-    frontal = one_frontal_a_study(films)
+    taken = folder / "taken.parquet"
+    write_taken(steps.folder / "films", found.tables["films"], taken)
+    order_films(connection, taken, found.tables["films"])
+    remove(taken)
+    choose_frontal(connection)
+    implausible_films(connection, steps.folder / "boxes", steps.facts("boxes")["path"])
     gold = gold_films(steps.folder / "gold_statements")
-    boxes = steps.facts("boxes")["path"]
-    implausible = implausible_films(connection, steps.folder / "boxes", boxes)
-    silver = silver_cohort(frontal, implausible, gold, config.max_study_order)
-    hand = gold_cohort(films, frontal, gold, config.max_study_order, found.tables["gold_statements"])
-    for kind, some in (("all", films), ("silver", silver), ("gold", hand)):
-        write_films(folder / f"{kind}-{FILMS}", some)
-    return {"films": len(films), "frontal": len(frontal), "silver": len(silver), "gold": len(hand)}
+    connection.register("by_hand", pa.table({"image_id": list(gold), "subject_id": list(gold.values())}))
+    hand = gold_cohort(
+        film_rows(connection, "films WHERE image_id IN (SELECT image_id FROM by_hand) ORDER BY place"),
+        film_rows(connection, "frontal WHERE subject_id IN (SELECT subject_id FROM by_hand) ORDER BY study_id"),
+        gold, config.max_study_order, found.tables["gold_statements"],
+    )  # fmt: skip
+    write_films(folder / f"gold-{FILMS}", hand)
+    for kind, query in (
+        ("all", "SELECT * EXCLUDE (place) FROM films ORDER BY place"),
+        ("silver", silver_cohort(gold, config.max_study_order)),
+    ):
+        connection.execute(f"COPY ({query}) TO {literal(folder / f'{kind}-{FILMS}')} (FORMAT parquet)")
+    counts = {name: count_rows(connection, name) for name in ("films", "frontal")}
+    connection.unregister("by_hand")
+    connection.execute("DROP TABLE films; DROP TABLE frontal; DROP TABLE implausible")
+    with pq.ParquetFile(folder / f"silver-{FILMS}") as silver:
+        return {**counts, "silver": silver.metadata.num_rows, "gold": len(hand)}
 
 
 def write_films(path: Path, films: Sequence[FilmRow]) -> None:
@@ -269,9 +280,15 @@ def read_written_films(path: Path, images: Collection[str] | None = None) -> lis
     return [FilmRow(*film) for film in zip(*(column.to_pylist() for column in table.columns), strict=True)]
 
 
-def read_chosen_films(steps: Steps, kind: str) -> list[FilmRow]:
-    """The silver or gold cohort."""
-    return read_written_films(steps.path("chosen_films", f"{kind}-{FILMS}"))
+def view_chosen_films(connection: duckdb.DuckDBPyConnection, steps: Steps, kind: str) -> int:
+    """Make the view `films_of_labels` of the silver or gold cohort: numbered from 0; how many."""
+    path = steps.path("chosen_films", f"{kind}-{FILMS}")
+    connection.execute(
+        f"""CREATE OR REPLACE VIEW films_of_labels AS
+            SELECT CAST({ROW} AS INTEGER) AS film, image_id, subject_id, study_id
+            FROM read_parquet({literal(path)}, file_row_number=true)"""
+    )
+    return count_rows(connection, "films_of_labels")
 
 
 def label_films(
@@ -285,31 +302,27 @@ def label_films(
     name_labels(connection, (by_report, by_hand), ontology)
     statements, gold_statements = folder / STATEMENTS, folder / f"gold-{STATEMENTS}"
     if config.split == "train":
-        films = read_chosen_films(steps, "silver")
-        create_statements(connection, by_report, films, silver_file, statements)
-        register_films(connection, "films_of_labels", films)
+        count = view_chosen_films(connection, steps, "silver")
+        create_statements(connection, by_report, "films_of_labels", silver_file, statements)
         connection.execute("CREATE OR REPLACE TABLE said (subject_id BIGINT, study_id BIGINT, relation BIGINT)")
-        for start in range(0, len(films), FILMS_AT_A_TIME):
+        for start in range(0, count, FILMS_AT_A_TIME):
             some = f"film BETWEEN {start} AND {start + FILMS_AT_A_TIME - 1}"
             apply_rules(connection, "labels", statements_sql(statements, some), ontology)
             connection.execute(
-                """INSERT INTO said SELECT subject_id, study_id, max(said & 1)
-                    FROM labels JOIN films_of_labels USING (film) GROUP BY ALL"""
+                """INSERT INTO said SELECT films.subject_id, labels.study_id, max(said & 1)
+                    FROM labels JOIN films_of_labels AS films USING (film) GROUP BY ALL"""
             )
         chosen = valid_studies(connection, "said", config.valid_share)
         connection.execute("DROP TABLE said")
-        valid = ", ".join(str(place) for place, film in enumerate(films) if film.study_id in chosen) or "NULL"
-        apply_rules(connection, "labels", statements_sql(statements, f"film IN ({valid})"), ontology)
+        connection.register("chosen", pa.table({"study_id": pa.array(sorted(chosen), pa.int64())}))
+        valid = "film IN (SELECT film FROM films_of_labels SEMI JOIN chosen USING (study_id))"
+        apply_rules(connection, "labels", statements_sql(statements, valid), ontology)
+        connection.unregister("chosen")
         fill(connection, "labels", ontology, chosen)
-        images = {
-            image
-            for (image,) in connection.execute(
-                "SELECT image_id FROM films_of_labels SEMI JOIN labels USING (film)"
-            ).fetchall()
-        }
+        images = "SELECT image_id FROM films_of_labels SEMI JOIN labels USING (film)"
     else:
-        films = read_chosen_films(steps, "gold")
-        create_statements(connection, by_hand, films, gold_file, gold_statements)
+        view_chosen_films(connection, steps, "gold")
+        create_statements(connection, by_hand, "films_of_labels", gold_file, gold_statements)
         apply_rules(connection, "labels", statements_sql(gold_statements), ontology)
         hand = connection.execute("SELECT DISTINCT film, study_id FROM labels").fetchall()
         gold = gold_films(by_hand)
@@ -318,7 +331,7 @@ def label_films(
                 "contradictory-sources", gold_file, f"{len(gold) - len(hand)} films without a usable statement", "none"
             )
         fill(connection, "labels", ontology, [study for _, study in hand])
-        create_statements(connection, by_report, films, silver_file, statements)
+        create_statements(connection, by_report, "films_of_labels", silver_file, statements)
         others = ", ".join(str(film) for film in sorted({film for film, _ in hand})) or "NULL"
         connection.execute("ALTER TABLE labels RENAME TO labels_by_hand")
         both = f"{statements_sql(statements, f'film NOT IN ({others})')} UNION ALL SELECT * FROM labels_by_hand"
@@ -326,17 +339,16 @@ def label_films(
         connection.execute("DROP TABLE labels_by_hand")
         studies = [study for (study,) in connection.execute("SELECT DISTINCT study_id FROM labels").fetchall()]
         fill(connection, "labels", ontology, studies)
-        register_films(connection, "films_of_labels", films)
-        images = {film.image_id for film in films}
+        images = "SELECT image_id FROM films_of_labels"
+    wanted = {image for (image,) in connection.execute(images).fetchall()}
     connection.execute(
         f"""COPY ({labels_sql("labels", "films_of_labels")})
             TO {literal(folder / LABELS)} (FORMAT parquet, COMPRESSION zstd)"""
     )
-    connection.unregister("films_of_labels")
-    connection.execute("DROP TABLE labels")
+    connection.execute("DROP TABLE labels; DROP VIEW films_of_labels")
     for each in (statements, gold_statements):
         remove(each)
-    films = read_written_films(steps.path("chosen_films", f"all-{FILMS}"), images)
+    films = read_written_films(steps.path("chosen_films", f"all-{FILMS}"), wanted)
     write_films(folder / FILMS, films)
     return {"films": len(films), "pairs": len(ontology.pairs)}
 

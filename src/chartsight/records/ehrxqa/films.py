@@ -7,7 +7,7 @@ metadata ─▶ order of studies ─▶ one frontal film a study ─┬─▶ si
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -21,13 +21,19 @@ from numpy.typing import NDArray
 
 from chartsight.errors import RecordError
 from chartsight.records.ehrxqa.published_csv import parse_decimal
-from chartsight.records.ehrxqa.staging import ROWS, parquet_rows, staged_rows
+from chartsight.records.ehrxqa.staging import ROW, ROWS, parquet_rows, staged_rows
+from chartsight.records.sql import literal, quoted
 from chartsight.schema import FRONTAL_VIEWS
 
 PLAIN_TIME = re.compile(r"([0-9]{1,6})(?:\.([0-9]{0,3}))?")
 WIDTH = len("2180-05-06 21:30:14.531")
 BOXES_A_FILM = 36
-BOXES_AT_A_TIME = 2**17
+BOXES_AT_A_TIME, FILMS_AT_A_TIME = 2**17, 2**14
+DIGITS_READ = 6  # of study_id, behind the three of the second
+FILM_COLUMNS = {
+    "image_id": pa.string(), "subject_id": pa.int64(), "study_id": pa.int64(), "view": pa.string(),
+    "taken": pa.string(), "order": pa.int64(),
+}  # fmt: skip
 DEVIATIONS = 3  # of a box's width from the mean of its kind, beyond which the film is left out
 
 
@@ -49,24 +55,31 @@ class FilmRow(NamedTuple):
     order: int
 
 
-def read_films(folder: Path, where: object) -> list[FilmRow]:
-    """Every film of the metadata, in the order of the file.
+def write_taken(folder: Path, where: object, out: Path) -> None:
+    """Write every film of the metadata with the time at which it was taken, in the order of the file.
+
+    Args:
+        folder: Of the staged metadata.
+        where: The file, for messages.
+        out: Parquet, to be written: the columns of `FilmRow` but the order.
 
     Raises:
-        RecordError: A date or time is none, or a study belongs to two patients.
+        RecordError: An identifier is missing, or a date or time is none.
     """
-    rows = staged_rows(folder, ("dicom_id", "subject_id", "study_id", "ViewPosition", "StudyDate", "StudyTime"))
-    taken: list[str] = []
-    for number, (dicom, subject, study, _, date, time) in enumerate(rows, start=1):
-        if dicom is None or subject is None or study is None:
-            raise RecordError("malformed-row", where, f"row {number:,}: an identifier is missing")
-        taken.append(study_time(date, time, where, number))
-    named = [(str(row[0]), int(str(row[1])), int(str(row[2])), row[3]) for row in rows]
-    orders = study_orders(((row[1], row[2], when) for row, when in zip(named, taken, strict=True)), where)
-    return [
-        FilmRow(dicom, subject, study, None if view is None else str(view), when, orders[study])
-        for (dicom, subject, study, view), when in zip(named, taken, strict=True)
-    ]
+    number = 0
+    schema = pa.schema([(name, kind) for name, kind in FILM_COLUMNS.items() if name != "order"])
+    with pq.ParquetFile(folder / ROWS) as file, pq.ParquetWriter(out, schema) as writer:
+        columns = ["dicom_id", "subject_id", "study_id", "ViewPosition", "StudyDate", "StudyTime"]
+        for batch in file.iter_batches(FILMS_AT_A_TIME, columns=columns):
+            images, subjects, studies, views, dates, times = (batch[name] for name in columns)
+            taken = []
+            for row in zip(*(column.to_pylist() for column in (images, subjects, studies, dates, times)), strict=True):
+                number += 1
+                if None in row[:3]:
+                    raise RecordError("malformed-row", where, f"row {number:,}: an identifier is missing")
+                taken.append(study_time(*row[3:], where, number))
+            some = [images, subjects.cast(pa.int64()), studies.cast(pa.int64()), views, pa.array(taken, pa.string())]
+            writer.write_batch(pa.record_batch(some, schema=schema))
 
 
 def study_time(date: object, time: object, where: object, row: int) -> str:
@@ -89,47 +102,56 @@ def study_time(date: object, time: object, where: object, row: int) -> str:
     return text
 
 
-def study_orders(films: Iterable[tuple[int, int, str]], where: object) -> dict[int, int]:
-    """study_id → its place in the patient's sequence, by its earliest film.
+def order_films(connection: duckdb.DuckDBPyConnection, taken: Path, where: object) -> None:
+    """Make the table `films`: those that `write_taken` wrote, with the place of their study in the patient's sequence.
 
-    Studies of the same millisecond stand by the first six digits of study_id, and share a place when those are equal:
-    the builder writes the number behind the fraction of the second, of which nine digits are read.
+    That is by its earliest film. Studies of the same millisecond stand by the first six digits of study_id, and share a
+    place when those are equal: the builder writes the number behind the fraction of the second, of which nine digits
+    are read.
     Source: EHRXQA, `preprocess_cohort.py`.
+
+    Args:
+        connection: Any.
+        taken: Parquet.
+        where: The file, for messages.
 
     Raises:
         RecordError: A study belongs to two patients.
     """
-    first: dict[int, tuple[int, str]] = {}
-    for subject, study, taken in films:
-        known = first.get(study)
-        if known is not None and known[0] != subject:
-            raise RecordError("malformed-row", where, f"study {study} belongs to two patients", "one patient")
-        if known is None or taken < known[1]:
-            first[study] = (subject, taken)
-    by_subject: dict[int, list[tuple[str, int]]] = {}
-    for study, (subject, taken) in first.items():
-        by_subject.setdefault(subject, []).append((taken + f"{study:<06d}"[:6], study))
-    orders = {}
-    for studies in by_subject.values():
-        places = {key: place for place, key in enumerate(sorted({key for key, _ in studies}), start=1)}
-        orders.update({study: places[key] for key, study in studies})
-    return orders
+    rows = f"read_parquet({literal(taken)}, file_row_number=true)"
+    studies = f"""SELECT study_id, min(subject_id) AS subject_id, max(subject_id) AS other, min({ROW}) AS row,
+        min(taken) || rpad(CAST(study_id AS VARCHAR), {DIGITS_READ}, '0') AS key FROM {rows} GROUP BY study_id"""
+    shared = connection.execute(
+        f"SELECT study_id FROM ({studies}) WHERE subject_id <> other ORDER BY row LIMIT 1"
+    ).fetchall()
+    for (study,) in shared:
+        raise RecordError("malformed-row", where, f"study {study} belongs to two patients", "one patient")
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE films AS
+            SELECT image_id, films.subject_id, study_id, view, taken, "order", {ROW} AS place
+            FROM {rows} AS films JOIN (
+                SELECT study_id, dense_rank() OVER (PARTITION BY subject_id ORDER BY key) AS "order" FROM ({studies})
+            ) USING (study_id)"""
+    )
 
 
-def one_frontal_a_study(films: Iterable[FilmRow]) -> list[FilmRow]:
-    """The earliest AP or PA film of each study, of those the one with the lowest id; by study_id."""
-    chosen: dict[int, FilmRow] = {}
-    for film in films:
-        known = chosen.get(film.study_id)
-        if film.view in FRONTAL_VIEWS and (
-            known is None or (film.taken, film.image_id) < (known.taken, known.image_id)
-        ):
-            chosen[film.study_id] = film
-    return [chosen[study] for study in sorted(chosen)]
+def choose_frontal(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `frontal`: the earliest AP or PA film of each study, of those the one with the lowest id."""
+    views = ", ".join(map(literal, FRONTAL_VIEWS))
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE frontal AS SELECT * FROM films WHERE view IN ({views})
+            QUALIFY row_number() OVER (PARTITION BY study_id ORDER BY taken, image_id, place) = 1"""
+    )
 
 
-def implausible_films(connection: duckdb.DuckDBPyConnection, boxes: Path, where: object) -> set[str]:
-    """The films that have boxes, but not all 36, or one far wider or narrower than its kind usually is.
+def film_rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[FilmRow]:
+    """Films of a query that has the columns of `FilmRow`."""
+    columns = ", ".join(map(quoted, FILM_COLUMNS))
+    return [FilmRow(*row) for row in connection.execute(f"SELECT {columns} FROM {query}").fetchall()]
+
+
+def implausible_films(connection: duckdb.DuckDBPyConnection, boxes: Path, where: object) -> None:
+    """Make the table `implausible`: films with boxes, but not all 36, or one far wider or narrower than its kind is.
 
     Means and deviations are over all films that have boxes; a film without any box is not among the implausible.
     Source: EHRXQA, `preprocess_cohort.py`.
@@ -155,14 +177,13 @@ def implausible_films(connection: duckdb.DuckDBPyConnection, boxes: Path, where:
             }
         ),
     )
-    found = connection.execute(
-        f"""SELECT split_part(object_id, '_', 1) AS image_id
-            FROM {parquet_rows(boxes)} JOIN usual_boxes USING (bbox_name) GROUP BY 1
-            HAVING bit_count(bit_or(1::BIGINT << kind)) <> {BOXES_A_FILM}
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE implausible AS SELECT split_part(object_id, '_', 1) AS image_id
+            FROM {parquet_rows(boxes)} JOIN usual_boxes USING (bbox_name)
+            GROUP BY 1 HAVING bit_count(bit_or(1::BIGINT << kind)) <> {BOXES_A_FILM}
                 OR bool_or(CAST(width AS DOUBLE) < low OR CAST(width AS DOUBLE) > high)"""
-    ).fetchall()
+    )
     connection.unregister("usual_boxes")
-    return {image for (image,) in found}
 
 
 def add_widths(widths: dict[str, list[NDArray[np.float64]]], batch: pa.RecordBatch) -> None:
@@ -196,17 +217,16 @@ def gold_films(folder: Path) -> dict[str, int]:
     return {str(image).removesuffix(".dcm"): int(str(subject)) for image, subject in rows}
 
 
-def silver_cohort(
-    frontal: Sequence[FilmRow], implausible: set[str], gold: Mapping[str, int], max_study_order: int
-) -> list[FilmRow]:
-    """Films with labels read from reports: plausible boxes, early enough, no gold patient; by patient and order."""
-    gold_subjects = set(gold.values())
-    kept = [
-        film
-        for film in frontal
-        if film.image_id not in implausible and film.order <= max_study_order and film.subject_id not in gold_subjects
-    ]
-    return sorted(kept, key=lambda film: (film.subject_id, film.order))
+def silver_cohort(gold: Mapping[str, int], max_study_order: int) -> str:
+    """SQL of films with labels read from reports: plausible boxes, early enough, no gold patient; by patient and order.
+
+    It needs the tables `frontal` and `implausible`.
+    """
+    by_hand = ", ".join(map(str, sorted(set(gold.values())))) or "NULL"
+    columns = ", ".join(map(quoted, FILM_COLUMNS))
+    return f"""SELECT {columns} FROM frontal ANTI JOIN implausible USING (image_id)
+        WHERE "order" <= {max_study_order} AND (subject_id IN ({by_hand})) IS NOT TRUE
+        ORDER BY subject_id, "order", study_id"""
 
 
 def gold_cohort(

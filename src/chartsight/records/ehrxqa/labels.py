@@ -23,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 
 from chartsight.errors import RecordError
-from chartsight.records.ehrxqa.films import FilmRow
 from chartsight.records.ehrxqa.ontology import Ontology
 from chartsight.records.ehrxqa.published_csv import parse_decimal
 from chartsight.records.ehrxqa.staging import ROW, parquet_rows
@@ -99,34 +98,33 @@ def packed(sentence: str, place: str, category: str, relation: str) -> str:
 
 
 def create_statements(
-    connection: duckdb.DuckDBPyConnection, folder: Path, films: Iterable[FilmRow], where: object, out: Path
+    connection: duckdb.DuckDBPyConnection, folder: Path, films: str, where: object, out: Path
 ) -> None:
-    """Write the statements about these films as numbers: film (its place among them), study, object, attribute, said.
+    """Write the statements about some films as numbers: film, study_id, object, attribute, said.
 
     Args:
         connection: With the type `said_name`.
         folder: Of staged statements.
-        films: Which.
+        films: View of film (a number), image_id, subject_id.
         where: The file, for messages.
         out: Parquet, to be written.
 
     Raises:
         RecordError: A statement is not whole, or its place in the report is no number.
     """
-    register_films(connection, "films_of_statements", films)
     connection.execute(
         f"""COPY (SELECT film, CAST(study_id AS BIGINT) AS study_id, object, attribute,
                 CASE WHEN sentence BETWEEN 0 AND {NO_SENTENCE - 1} AND relation IN (0, 1)
                     THEN {packed("sentence", "place", "category", "relation")} END AS said, place
-            FROM (SELECT film, study_id, CAST(bbox AS said_name) AS object, CAST(label_name AS said_name) AS attribute,
+            FROM (SELECT film, said.study_id,
+                    CAST(bbox AS said_name) AS object, CAST(label_name AS said_name) AS attribute,
                     CAST(categoryID AS said_name) AS category, CAST(CAST(relation AS DOUBLE) AS INTEGER) AS relation,
                     TRY_CAST(split_part(row_id, '|', -1) AS INTEGER) AS sentence, {ROW} + 1 AS place
-                FROM {parquet_rows(folder)} AS said JOIN films_of_statements AS films
+                FROM {parquet_rows(folder)} AS said JOIN {quoted(films)} AS films
                     ON replace(said.image_id, '.dcm', '') = films.image_id
                 WHERE categoryID IS DISTINCT FROM 'nlp' AND bbox IS DISTINCT FROM 'unknown'))
             TO {literal(out)} (FORMAT parquet, COMPRESSION zstd)"""
     )
-    connection.unregister("films_of_statements")
     bad = connection.execute(
         f"""SELECT min(place) FROM read_parquet({literal(out)})
             WHERE study_id IS NULL OR object IS NULL OR attribute IS NULL OR said IS NULL"""
@@ -138,17 +136,6 @@ def create_statements(
             f"row {bad:,}: bbox, label_name, relation or row_id",
             "study|sentence and no gap",
         )
-
-
-def register_films(connection: duckdb.DuckDBPyConnection, name: str, films: Iterable[FilmRow]) -> None:
-    """A view of film (its place among these), image_id and subject_id."""
-    films = list(films)
-    columns = {
-        "film": pa.array(np.arange(len(films), dtype=np.int32)),
-        "image_id": pa.array([film.image_id for film in films], pa.string()),
-        "subject_id": pa.array([film.subject_id for film in films], pa.int64()),
-    }
-    connection.register(name, pa.table(columns))
 
 
 def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, statements: str, ontology: Ontology) -> None:
@@ -267,10 +254,10 @@ def labels_sql(table: str, films: str) -> str:
         table: As `apply_rules` or `fill` leave it.
         films: View of film, image_id, subject_id.
     """
-    return f"""SELECT subject_id, study_id, image_id, CAST(object AS VARCHAR) AS object,
+    return f"""SELECT films.subject_id, labels.study_id, films.image_id, CAST(object AS VARCHAR) AS object,
             CAST(attribute AS VARCHAR) AS attribute, names_of_codes.name AS category,
             CAST(said & 1 AS INTEGER) AS relation
-        FROM {quoted(table)} JOIN {quoted(films)} USING (film)
+        FROM {quoted(table)} AS labels JOIN {quoted(films)} AS films USING (film)
         LEFT JOIN names_of_codes ON (said >> 1) & 1023 = names_of_codes.code"""
 
 
@@ -285,16 +272,16 @@ def valid_studies(connection: duckdb.DuckDBPyConnection, table: str, valid_share
         RecordError: There is no patient of a kind.
     """
     rows = connection.execute(
-        f"SELECT subject_id, study_id, max(relation) FROM {quoted(table)} GROUP BY 1, 2 ORDER BY 1, 2"
-    ).fetchall()
+        f"SELECT subject_id, study_id, max(relation) AS shows FROM {quoted(table)} GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchnumpy()
     chosen: set[int] = set()
-    for shows, what in ((1, "with a finding"), (0, "without any finding")):
-        subjects = list(dict.fromkeys(subject for subject, _, relation in rows if (relation == 1) == bool(shows)))
+    for shows, what in ((True, "with a finding"), (False, "without any finding")):
+        is_such = (rows["shows"] == 1) == shows
+        subjects = np.unique(rows["subject_id"][is_such])
         if len(subjects) < 2:
             raise RecordError("too-few-patients", "valid_share", f"{len(subjects)} silver patients {what}", "2 or more")
-        drawn = held_out(len(subjects), valid_share)
-        mine = {subjects[place] for place in drawn}
-        chosen.update(study for subject, study, relation in rows if (relation == 1) == bool(shows) and subject in mine)
+        mine = subjects[held_out(len(subjects), valid_share)]
+        chosen.update(rows["study_id"][is_such & np.isin(rows["subject_id"], mine)].tolist())
     return chosen
 
 

@@ -168,11 +168,12 @@ def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int,
             if admissions is not None:
                 is_own = pc.is_in(batch["hadm_id"], value_set=admissions)
                 places = np.flatnonzero(is_own.to_numpy(zero_copy_only=False))
-                mine = batch.take(pa.array(places)) if len(places) else batch.slice(0, 0)
-                own.write(mine.append_column(PLACE, pa.array(places + kept, pa.int64())))
+                if len(places) or own.is_empty:
+                    mine = in_words(batch.take(pa.array(places, pa.int64())))
+                    own.write(mine.append_column(PLACE, pa.array(places + kept, pa.int64())))
             rows.write(batch if wanted.columns is None else batch.select(list(wanted.columns)))
             kept += batch.num_rows
-        if rows.writer is None and not rows.batches:  # a file without any row has no batch either
+        if rows.is_empty:  # a file without any row has no batch either
             raise NotPlain
     facts = seen.facts()
     if wanted.cleaning is not None:
@@ -180,6 +181,14 @@ def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int,
             raise NotPlain  # what such a piece holds depends on the row's number in the file
         facts["kept"] = kept
     return facts
+
+
+def in_words(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch without dictionaries: a few rows would keep all texts of the block that they stood in."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+    ]
+    return pa.record_batch(columns, names=batch.schema.names)
 
 
 class Groups:
@@ -194,6 +203,11 @@ class Groups:
         self.writer: pq.ParquetWriter | None = None
         self.batches: list[pa.RecordBatch] = []
         self.rows = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was written yet, not even no row."""
+        return self.writer is None and not self.batches
 
     def __enter__(self) -> Groups:
         return self
