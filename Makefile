@@ -38,9 +38,10 @@ check: $(STAMP)
 	@$(BIN)/lint-imports
 	@$(MAKE) test
 
-## films/s, rows/s, questions/s of this machine
+## films/s, rows/s, questions/s of this machine; with BUILDER, BUILDER_PYTHON and WORK=FOLDER also EHRXQA at 10 to 250 times
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/first_light.py
+	@test -z "$(BUILDER)" || PYTHONPATH=. $(BIN)/python benchmarks/ehrxqa_scale.py $(BUILDER) --python $(BUILDER_PYTHON) --work $(WORK) $(SCALE_FLAGS)
 
 ## EHRSQL-2024 on the real MIMIC-IV demo: our database, all published queries, their published answers (OPEN_DATA=DIR)
 ehrsql: $(STAMP)

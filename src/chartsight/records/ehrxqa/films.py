@@ -73,11 +73,12 @@ def write_taken(folder: Path, where: object, out: Path) -> None:
         for batch in file.iter_batches(FILMS_AT_A_TIME, columns=columns):
             images, subjects, studies, views, dates, times = (batch[name] for name in columns)
             taken = []
-            for row in zip(*(column.to_pylist() for column in (images, subjects, studies, dates, times)), strict=True):
+            rows = zip(*(column.to_pylist() for column in (images, subjects, studies, dates, times)), strict=True)
+            for image, subject, study, date, time in rows:
                 number += 1
-                if None in row[:3]:
+                if image is None or subject is None or study is None:
                     raise RecordError("malformed-row", where, f"row {number:,}: an identifier is missing")
-                taken.append(study_time(*row[3:], where, number))
+                taken.append(study_time(date, time, where, number))
             some = [images, subjects.cast(pa.int64()), studies.cast(pa.int64()), views, pa.array(taken, pa.string())]
             writer.write_batch(pa.record_batch(some, schema=schema))
 
