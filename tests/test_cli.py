@@ -50,7 +50,7 @@ COMMAND_LINE = {
     "train": "RECIPE OUT --set --resume --force --quiet -q --json",
     "predict": "MODEL QUESTIONS OUT --condition --split --seed --limit --sets --scoring --shots --device --engine "
     "--workers --endpoint --served --concurrency --timeout --attest --force --quiet -q --json",
-    "compare": "RECIPE OUT --force --quiet -q --json",
+    "compare": "RECIPE OUT --shareable --force --quiet -q --json",
     "audit": "MODEL QUESTIONS OUT --twin --role --split --limit --resamples --seed --force --quiet -q --json",
     "sql": "RECORD QUERY --mode --explain --model --budget --batch --now --answers --validation --evidence --films "
     "--device --force --quiet -q --json",
