@@ -450,6 +450,15 @@ def _clean(report: AuditReport) -> AuditTable:
         ("accuracy in training less here", "",
          lambda m: gap(m.memorisation.train_gap, "", n, judged=False) if m.memorisation else NONE),
     ]  # fmt: skip
+    found = next((model.memorisation for model in report.models if model.memorisation is not None), None)
+    for place, part in enumerate(found.by_similarity if found is not None else ()):
+
+        def cell(model: ModelAudit, place: int = place) -> Cell:
+            parts = model.memorisation.by_similarity if model.memorisation is not None else ()
+            return share(parts[place].accuracy, "", n) if place < len(parts) else NONE
+
+        label = "like a training question" if place == 0 else ""
+        lines.append((label, f"nearest one {part.low:.2f} to {part.high:.2f} alike: accuracy", cell))
     return AuditTable(
         "clean", "Questions that need the film", "What none of these models answers without it: " + ", "
         "".join(pool) + "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,7 @@ def compare(
     out = Path(out)
     recipe = check_recipe(recipe) if isinstance(recipe, CompareRecipe) else read_compare_recipe(recipe)
     if predict is None:
-        from chartsight.prediction import predict_conditions
-
-        # The folder is the comparison's own: answers of a model that was taught again since are replaced.
-        predict = functools.partial(predict_conditions, force=True, show_cost=None if quiet else show_cost)
+        predict = functools.partial(predict_in_one_pass, tells_cost=not quiet)
     questions = sorted(read_questions(recipe.questions), key=lambda question: question.question_id)
     of_split = [question for question in questions if question.split == recipe.split]
     about_films = [question for question in of_split if question.image_ids]
@@ -185,10 +182,20 @@ def gold_of(variants: Mapping[Condition, Mapping[str, Variant]]) -> dict[Conditi
     return {condition: variants[condition] for condition in OWN_GOLD_FAILS if condition in variants}
 
 
-def show_cost(cost: CostEstimate) -> None:
-    """What a pass will cost, on the terminal, before it begins."""
-    for line in cost.lines():
-        print(line, file=sys.stderr)
+def predict_in_one_pass(
+    model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str, tells_cost: bool,
+    **options: Any,
+) -> Mapping[Condition, Path]:  # fmt: skip
+    """`prediction.predict_conditions` in the comparison's own folder: answers of a model taught again are replaced."""
+    from chartsight.prediction import predict_conditions
+
+    def show_cost(cost: CostEstimate) -> None:
+        print(f"{name}: {cost.lines()[-1].removeprefix('all: ')}", file=sys.stderr)
+
+    return predict_conditions(
+        model, questions, folder, conditions, name=name, force=True, show_cost=show_cost if tells_cost else None,
+        **options,
+    )  # fmt: skip
 
 
 def report_json(
