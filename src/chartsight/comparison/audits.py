@@ -94,7 +94,8 @@ def read_facts(recipe: CompareRecipe, asked: Sequence[Question], size_px: int) -
     """Facts of the films of the questions; without a record, what the film index says."""
     from chartsight.questions.variants import film_facts, read_known_films
 
-    return film_facts(asked, read_known_films(recipe.questions), size_px)
+    films = {image_id for question in asked for image_id in question.image_ids}
+    return film_facts(asked, read_known_films(recipe.questions, films), size_px)
 
 
 def count_leaks(questions: Sequence[Question]) -> LeakCounts:

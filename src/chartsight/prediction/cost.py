@@ -3,7 +3,8 @@
 A film's prefix (prompt up to the question, image tokens included) is read once for everything that is asked of it under
 any condition; each distinct ask is one branch behind it. What was asked before, or is asked under two conditions alike,
 costs nothing again. Tokens are counted, not seconds: a token read is cheaper than one written, but every pass has both
-in about the same proportion.
+in about the same proportion. Examples are read once for all films and not counted; of scored answers the right one
+alone is.
 """
 
 from __future__ import annotations

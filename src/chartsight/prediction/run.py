@@ -271,7 +271,7 @@ def _predict(
     check_place(store_path)
     everything = read_questions(asking.questions)
     chosen = select_questions(everything, asking.split, asking.limit, asking.questions)
-    known = read_known_films(asking.questions)
+    known = read_known_films(asking.questions, {each.image_ids[0] for each in chosen})
     check_films(chosen, known.index)
     plan = build_variants if variants_path is None else plan_variants
     variants = plan(chosen, outs, known, asking.seed)
@@ -422,7 +422,7 @@ def estimate_conditions(
     wanted = list(conditions)
     asking.check(wanted)
     chosen = select_questions(read_questions(asking.questions), split, limit, asking.questions)
-    known = read_known_films(asking.questions)
+    known = read_known_films(asking.questions, {each.image_ids[0] for each in chosen})
     check_films(chosen, known.index)
     variants = plan_variants(chosen, wanted, known, seed)
     vlm = back_end.loaded()

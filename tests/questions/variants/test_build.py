@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chartsight.errors import QuestionError
-from chartsight.questions.variants import KnownFilms, build_variants, read_variants, write_variants
+from chartsight.questions.variants import KnownFilms, build_variants, read_known_films, read_variants, write_variants
 from chartsight.schema import CONDITIONS, Condition, Question, Variant, variant_schema
 from tests.questions.variants.conftest import SEED
 
@@ -76,3 +76,31 @@ def test_questions_about_several_films_are_refused(asked: Sequence[Question], kn
     two = replace(asked[0], image_ids=(asked[0].image_ids[0], asked[-1].image_ids[0]))
     with pytest.raises(QuestionError, match="one film"):
         build_variants([two], ["full"], known, SEED)
+
+
+def test_of_a_large_record_only_the_films_asked_about_are_read(rendered: Path) -> None:
+    whole = read_known_films(rendered)
+    some = sorted(whole.row_of)[::3]
+    known = read_known_films(rendered, some)
+    for name in ("statements", "regions", "marks", "ages", "techniques"):
+        held, everything = getattr(known, name), getattr(whole, name)
+        assert held == {image_id: each for image_id, each in everything.items() if image_id in some}
+        assert 0 < len(held) < len(everything)
+    assert known.labels is not None and whole.labels is not None
+    assert known.labels.places == whole.labels.places and known.row_of == whole.row_of
+
+
+def test_a_damaged_hospital_is_said_in_a_line(rendered: Path, tmp_path: Path) -> None:
+    import shutil
+
+    for name in ("record.duckdb", "questions.parquet", "questions.parquet.run.json"):
+        shutil.copy(rendered.with_name(name), tmp_path / name)
+    assert read_known_films(tmp_path / "questions.parquet").marks  # the films are where they were
+    truth = rendered.with_name("hospital") / "truth.parquet"
+    whole = truth.read_bytes()
+    try:
+        truth.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(QuestionError, match="is damaged"):
+            read_known_films(rendered)
+    finally:
+        truth.write_bytes(whole)

@@ -11,7 +11,7 @@ the one that the question set would have.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,12 +95,21 @@ class KnownFilms:
         return {}
 
 
-def read_known_films(questions: Path) -> KnownFilms:
+def read_known_films(questions: Path, image_ids: Collection[str] | None = None) -> KnownFilms:
     """The films of a question set; without a record, what their index says.
+
+    Labels are those of all films, as their vocabulary is that of the gold answers.
+
+    Args:
+        questions: The question set.
+        image_ids: Films of which statements, boxes and techniques are read; all when None. Of a large record name those
+            that are asked about.
 
     Raises:
         QuestionError: There is no such question set, or its film index is gone.
     """
+    import pyarrow as pa
+
     from chartsight.records import open_record
 
     source = film_index_of(questions)
@@ -113,17 +122,20 @@ def read_known_films(questions: Path) -> KnownFilms:
             record.connection, label_sources=config.label_sources, unmentioned=config.unmentioned,
             frontal_only=config.frontal_only,
         )  # fmt: skip
+        wanted = sorted(index if image_ids is None else index.keys() & set(image_ids))
+        record.connection.register("wanted", pa.table({"image_id": pa.array(wanted, pa.string())}))
         statements = _read_statements(record.connection, labels)
         regions = _read_regions(record.connection)
         ages, sexes = _read_people(record.connection)
+        record.connection.unregister("wanted")
         roots = [Path(root) for (root,) in record.connection.execute("SELECT path FROM film_roots").fetchall()]
     marks: dict[str, Mapping[tuple[str, str], tuple[Box, ...]]] = {}
     techniques: dict[str, Mapping[str, str]] = {}
     for hospital in sorted({root.parent for root in roots}):  # a synthetic one tells what it drew
         if (path := hospital / "truth.parquet").is_file():
-            marks |= _read_marks(path, index)
+            marks |= _read_marks(path, wanted)
         if (path := hospital / "techniques.parquet").is_file():
-            techniques |= _read_techniques(path, index)
+            techniques |= _read_techniques(path, wanted)
     return KnownFilms(
         index, labels, _read_templates(config), statements, regions, marks, ages, sexes, techniques
     )  # fmt: skip
@@ -154,7 +166,7 @@ def _read_statements(
     """What each film's own source wrote; of several statements about one thing the strongest."""
     rows = connection.execute(
         """SELECT films.image_id, coalesce(labels.object, $whole), labels.attribute, labels.state, labels.source
-           FROM films JOIN labels ON labels.study_id = films.study_id
+           FROM films JOIN wanted USING (image_id) JOIN labels ON labels.study_id = films.study_id
             AND (labels.image_id IS NULL OR labels.image_id = films.image_id)
            ORDER BY ALL""",
         {"whole": WHOLE_FILM},
@@ -173,8 +185,11 @@ def _read_statements(
 
 def _read_regions(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Box]]:
     found: dict[str, dict[str, Box]] = defaultdict(dict)
-    query = "SELECT image_id, object, x1, y1, x2, y2 FROM boxes WHERE object IS NOT NULL ORDER BY ALL"
-    for image_id, place, *corners in connection.execute(query).fetchall():
+    rows = connection.execute(
+        """SELECT image_id, object, x1, y1, x2, y2 FROM boxes JOIN wanted USING (image_id)
+           WHERE object IS NOT NULL ORDER BY ALL"""
+    ).fetchall()
+    for image_id, place, *corners in rows:
         found[image_id][place] = _box(corners)
     return dict(found)
 
@@ -182,16 +197,16 @@ def _read_regions(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
 def _read_people(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], dict[int, str]]:
     ages = connection.execute(
         """SELECT image_id, anchor_age + coalesce(year(studydatetime) - anchor_year, 0)
-           FROM films JOIN patients USING (subject_id) WHERE anchor_age IS NOT NULL"""
+           FROM films JOIN wanted USING (image_id) JOIN patients USING (subject_id) WHERE anchor_age IS NOT NULL"""
     ).fetchall()
     named = {"F": "female", "M": "male"}
     people = connection.execute("SELECT subject_id, gender FROM patients").fetchall()
     return dict(ages), {subject: named[sex] for subject, sex in people if sex in named}
 
 
-def _read_marks(path: Path, index: FilmIndex) -> dict[str, dict[tuple[str, str], tuple[Box, ...]]]:
+def _read_marks(path: Path, wanted: Collection[str]) -> dict[str, dict[tuple[str, str], tuple[Box, ...]]]:
     found: dict[str, dict[tuple[str, str], list[Box]]] = defaultdict(lambda: defaultdict(list))
-    for row in _read_rows(path, ("image_id", "object", "attribute", "x1", "y1", "x2", "y2"), index):
+    for row in _read_rows(path, ("image_id", "object", "attribute", "x1", "y1", "x2", "y2"), wanted):
         corners = [row[name] for name in ("x1", "y1", "x2", "y2")]
         if row["attribute"] is not None and None not in corners:
             boxes = found[row["image_id"]][row["object"], row["attribute"]]
@@ -200,10 +215,10 @@ def _read_marks(path: Path, index: FilmIndex) -> dict[str, dict[tuple[str, str],
     return {image: {key: tuple(sorted(boxes)) for key, boxes in marks.items()} for image, marks in found.items()}
 
 
-def _read_techniques(path: Path, index: FilmIndex) -> dict[str, dict[str, str]]:
+def _read_techniques(path: Path, wanted: Collection[str]) -> dict[str, dict[str, str]]:
     found = {}
     names = ("image_id", "is_portable", "marker", "padding", "monitored", "annotated")
-    for row in _read_rows(path, names, index):
+    for row in _read_rows(path, names, wanted):
         found[row["image_id"]] = {
             "annotated": row["annotated"] or "no", "marker": row["marker"] or "usual",
             "monitored": "yes" if row["monitored"] else "no", "padding": "some" if row["padding"] else "none",
@@ -212,16 +227,18 @@ def _read_techniques(path: Path, index: FilmIndex) -> dict[str, dict[str, str]]:
     return found
 
 
-def _read_rows(path: Path, columns: Sequence[str], index: Iterable[str]) -> list[dict[str, Any]]:
+def _read_rows(path: Path, columns: Sequence[str], wanted: Collection[str]) -> list[dict[str, Any]]:
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    known = set(index)
+    known = pa.array(sorted(wanted), pa.string())
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns)).to_pylist()
+        table = pq.read_table(path, columns=list(columns), filters=pc.is_in(pc.field("image_id"), known))
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise QuestionError("damaged-hospital", path, "is damaged", "what `chartsight hospital` wrote") from error
-    return [row for row in rows if row["image_id"] in known]
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
 
 
 def _box(corners: Sequence[float]) -> Box:
