@@ -35,24 +35,20 @@ AT_MOST = 6.0  # plain passes, for the whole audit of one model
 
 
 class Meter:
-    """Counts what a model really reads: rows of film prefixes, rows of prefixes without a film, tokens."""
+    """Counts what a model really computes: film prefixes, and tokens that are read or written and read again."""
 
     def __init__(self) -> None:
-        self.films = self.without = self.tokens = 0
+        self.films = self.tokens = 0
 
     def hook(self, vlm: Vlm) -> None:
         pad = vlm.tokenizer.pad_token_id
 
         def read(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
             ids: torch.Tensor = kwargs["input_ids"]
-            if kwargs.get("past_key_values") is None:
-                self.films += len(ids) if "mm_encoder_outputs" in kwargs else 0
-                self.without += 0 if "mm_encoder_outputs" in kwargs else len(ids)
-                self.tokens += ids.numel()
-            elif ids.shape[1] > 1:
-                self.tokens += int((ids != pad).sum())
+            self.films += len(ids) if kwargs.get("mm_encoder_outputs") is not None else 0
+            self.tokens += int((ids != pad).sum())
 
-        vlm.model.register_forward_pre_hook(read, with_kwargs=True)
+        vlm.model.model.register_forward_pre_hook(read, with_kwargs=True)
 
 
 @pytest.fixture
@@ -84,11 +80,10 @@ def rows_of(path: Path) -> dict[str, dict[str, Any]]:
     return {row["question_id"]: row for row in pq.read_table(path).to_pylist()}
 
 
-def written(path: Path) -> int:
-    """Tokens of the distinct answers of all files of a folder."""
-    rows = {row["answer_key"]: row["n_tokens"] for file in path.glob("*.parquet") if file.stem != "variants"
-            for row in pq.read_table(file).to_pylist()}  # fmt: skip
-    return sum(rows.values())
+def ends(path: Path) -> int:
+    """Distinct answers of all files of a folder: the last token of each is written and not read again."""
+    files = [file for file in path.glob("*.parquet") if file.stem != "variants"]
+    return len({row["answer_key"] for file in files for row in pq.read_table(file).to_pylist()})
 
 
 def test_a_file_a_condition_and_the_variants_beside_them(folder: Path, rendered: Path) -> None:
@@ -115,12 +110,12 @@ def test_the_whole_audit_costs_less_than_six_plain_passes_told_and_measured(
     model, everything = "starter-med", {"limit": None, "split": "valid"}
     told: list[CostEstimate] = []
     predict_all(model, rendered, tmp_path / "plain", conditions=["full"], **everything)
-    plain = meter.tokens + written(tmp_path / "plain")
+    plain = meter.tokens + ends(tmp_path / "plain")
     plain_films = meter.films
-    meter.films = meter.without = meter.tokens = 0
+    meter.films = meter.tokens = 0
     predict_all(model, rendered, tmp_path / "all", show_cost=told.append, **everything)
     [estimate] = told
-    measured = (meter.tokens + written(tmp_path / "all")) / plain
+    measured = (meter.tokens + ends(tmp_path / "all")) / plain
     by_condition = {each.condition: each for each in estimate.conditions}
     with capsys.disabled():
         print(f" estimated {estimate.passes:.2f}, measured {measured:.2f} plain passes", end="")
