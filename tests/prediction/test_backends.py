@@ -243,13 +243,16 @@ def test_another_server_or_model_is_another_key(served: Served) -> None:
 
 
 @pytest.mark.slow
-def test_two_workers_of_a_cluster_answer_as_this_process_does(local: LocalBackEnd, speaker: Path) -> None:
+def test_two_workers_of_a_cluster_answer_as_this_process_does(
+    local: LocalBackEnd, speaker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("ray.data", reason="ray is not installed (pip install 'chartsight[ray]')")
     import ray
     from ray.cluster_utils import Cluster
 
     from chartsight.prediction.backends import ray_data
 
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by default: on a busy machine its workers would wait for ever
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
