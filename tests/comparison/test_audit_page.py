@@ -83,6 +83,11 @@ def test_every_audit_stands_on_the_page_with_its_figure(page: str) -> None:
     assert "too few to show" in page
 
 
+def test_a_page_to_share_names_items_by_their_number(questions: Path, tmp_path: Path) -> None:
+    html = render(questions, tmp_path, made_up_report(("q000-1", "q004-2")), shareable=True)
+    assert "q004-2" not in html and re.search(r"#items\?ids=2,27\b", html)
+
+
 def test_figures_of_plots_lead_to_items(page: str) -> None:
     assert re.search(r'<a href="#items\?sex=female" target="_blank">|<a href="#items\?sex=female"', page)
     assert "xlink:href" not in page and 'target="_blank"' not in page

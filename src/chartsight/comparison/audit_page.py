@@ -98,7 +98,7 @@ def view_audits(report: AuditReport, models: Sequence[Shown], subject: str) -> A
                 role=title[each.name].role,
                 badge=each.verdict.kind,
                 tone=TONES[each.verdict.kind],
-                sentence=each.verdict.sentence,
+                sentence=titled(each.verdict.sentence, title[each.name]),
                 reasons=each.verdict.reasons,
                 is_subject=each.name == subject,
             )
@@ -113,6 +113,11 @@ def view_audits(report: AuditReport, models: Sequence[Shown], subject: str) -> A
         leak_pairs=pairs,
         rule=report.rule,
     )
+
+
+def titled(sentence: str, model: Shown) -> str:
+    """The verdict with the model called as on the page."""
+    return sentence.replace(model.name, model.title, 1) if sentence.startswith(f"{model.name} ") else sentence
 
 
 def front_table(report: AuditReport) -> AuditTable:

@@ -204,15 +204,25 @@ def _said(answers: Answers, place: int, shareable: bool) -> str:
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
-def drop_unknown_links(html: str, items: ItemTable) -> str:
-    """The page, where a link by what these items were not asked, or by a facet that they lack, is none."""
+def mend_links(html: str, items: ItemTable, *, shareable: bool = False) -> str:
+    """The page, where a link by what these items were not asked, or by a facet that they lack, is none.
+
+    Where it is to be shared, links name items by their number.
+    """
+    number = {question.question_id: str(place) for place, question in enumerate(items.questions, 1)}
     known = {"differ", "film", "ids", "q", "at", "kind", "template", "type", *items.facets}
     known |= {f"{model}.{condition}" for model, condition in items.answers}
     known |= {f"{model}.quadrant" for model in items.quadrants}
 
     def kept(match: re.Match[str]) -> str:
         keys = {key for key, _ in parse_qsl(unescape(match[1]), keep_blank_values=True)}
-        return match[0] if keys <= known else ""
+        if not keys <= known:
+            return ""
+        if not shareable:
+            return match[0]
+        return re.sub(
+            r"ids=([^&\"]*)", lambda ids: "ids=" + ",".join(number[each] for each in ids[1].split(",")), match[0]
+        )
 
     return re.sub(r' href="#items\?([^"]*)"', kept, html)
 

@@ -19,7 +19,7 @@ from chartsight.comparison.analysis import Analysis
 from chartsight.comparison.audit_page import view_audits
 from chartsight.comparison.audit_plots import Shown
 from chartsight.comparison.films import GALLERY_ITEMS, pick_films
-from chartsight.comparison.gallery import Gallery, build_gallery, drop_unknown_links, question_text, shared_answer
+from chartsight.comparison.gallery import Gallery, build_gallery, mend_links, question_text, shared_answer
 from chartsight.comparison.groups import ANSWER_TYPE_WORDS, MIN_GROUP
 from chartsight.comparison.items import ItemTable, plain, plain_json
 from chartsight.comparison.provenance import Provenance
@@ -159,7 +159,7 @@ def render_report(
         no_loss_points=NO_LOSS_POINTS,
         versions=package_versions(),
     )
-    return drop_unknown_links(html, items)
+    return mend_links(html, items, shareable=shareable)
 
 
 def pages_of(has_audit: bool, has_differences: bool, has_curves: bool) -> list[tuple[str, str]]:
