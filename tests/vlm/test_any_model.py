@@ -149,6 +149,14 @@ def test_it_answers_a_question_set(other_model: Path, tiny_questions: Path, tmp_
     assert {row["model_fingerprint"] for row in rows} == {fingerprint(other_model)}
 
 
+def test_half_as_large_it_answers_too(other_model: Path) -> None:
+    vlm = load_vlm(other_model, weights="bfloat16")
+    [[answer]] = answer_films(vlm, [FilmQuestions(film(0), ASKED[:1])], max_new_tokens=2)
+    assert vlm.model.dtype == torch.bfloat16 and answer.n_tokens >= 1
+    with pytest.raises(CheckpointError, match="nf4"):
+        load_vlm(other_model, weights="nf4")
+
+
 def test_it_is_not_trained_here(other_model: Path) -> None:
     with pytest.raises(CheckpointError, match="is not trained here"):
         load_llava(other_model)

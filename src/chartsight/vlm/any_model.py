@@ -289,8 +289,10 @@ def _answer(
     films = [each.film for each in examples if each.film is not None] if item.film is not None else []
     films = [picture(film) for film in (*films, item.film) if film is not None]
     turns = [each.turn if item.film is not None else replace(each.turn, n_images=0) for each in examples]
+    read = read_prompt(vlm.processor, messages(question, films, turns))
     inputs = {
-        key: each.to(vlm.device) for key, each in read_prompt(vlm.processor, messages(question, films, turns)).items()
+        key: each.to(vlm.device, vlm.model.dtype) if each.is_floating_point() else each.to(vlm.device)
+        for key, each in read.items()
     }
     if isinstance(rule, Scored):
         scores = {answer: _log_probability(vlm, inputs, answer) for answer in rule.answers}
