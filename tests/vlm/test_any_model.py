@@ -203,6 +203,18 @@ def test_a_llava_of_the_hub_is_asked_and_padded_as_the_original(converted: Any, 
     assert list(answer_films(one, [item], max_new_tokens=4)) == list(answer_films(two, [item], max_new_tokens=4))
 
 
+def test_rows_that_no_token_has_are_never_said(converted: Any) -> None:
+    """A llava-hf model has 62 of them; here they would win every time, and move no chance of another word."""
+    item = FilmQuestions(np.zeros((28, 28), np.uint8), ASKED)
+    vlm = load_vlm(converted("llava"))
+    before = list(answer_films(vlm, [item], max_new_tokens=4))
+    vlm = load_vlm(converted("llava"))
+    vlm.model.resize_token_embeddings(416)
+    with torch.no_grad():
+        vlm.model.lm_head.weight[400:] = 30 * vlm.model.lm_head.weight[7]
+    assert list(answer_films(vlm, [item], max_new_tokens=4)) == before
+
+
 def test_a_card_with_other_image_tokens_than_the_tower_gives(converted: Any, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(converted("llava"), tmp_path / "llava"))
     card = json.loads((copy / "chartsight.json").read_text("utf-8"))

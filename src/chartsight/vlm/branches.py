@@ -128,11 +128,11 @@ def attend(vlm: Vlm, cache: Any, ids: Tensor, positions: Tensor, may: Tensor) ->
 
 
 def next_logits(vlm: Vlm, hidden: Tensor) -> Tensor:
-    """Logits of the next token, float32 or wider [N, V], from hidden states [N, D]; the image's own id is ruled out."""
+    """Logits of the next token, float32 or wider [N, V], from hidden states [N, D]; what no text is is ruled out."""
     logits: Tensor = _llava(vlm).lm_head(hidden)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    # No text holds the image id; a model that learned beside it may still give it weight.
-    logits[:, vlm.prompts.image_token_id] = -torch.inf
+    # No text holds these ids; a model that learned beside them may still give them weight.
+    logits[:, vlm.silent_ids] = -torch.inf
     return logits
 
 

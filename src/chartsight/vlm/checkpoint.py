@@ -98,6 +98,12 @@ class Vlm:
             self.card.image_tokens,
         )
 
+    @cached_property
+    def silent_ids(self) -> list[int]:
+        """Ids that no answer may hold: the image's, and rows behind the vocabulary that no token has."""
+        rows = int(self.model.config.get_text_config().vocab_size)
+        return [self.prompts.image_token_id, *range(len(self.tokenizer), rows)]
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
