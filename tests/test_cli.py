@@ -63,6 +63,7 @@ COMMAND_LINE = {
     "convert": "SOURCE OUT --base --tower --tower-from --template --name --terms --delta --lora --check "
     "--force --quiet -q --json",
     "models list": "--json",
+    "models merge": "MODEL OUT --dtype --force --json",
 }
 
 

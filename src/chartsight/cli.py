@@ -870,6 +870,25 @@ def models_list(as_json: Json = False) -> None:
     show(as_json, found, "\n".join(f"{name}: {card.description}" for name, card in models.items()) or "none")
 
 
+@models_app.command("merge")
+def models_merge(
+    model: Annotated[str, typer.Argument(help="A training run, or the folder of an adapter.")],
+    out: Annotated[Path, typer.Argument(help="A new folder of whole weights, which transformers reads as it is.")],
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the stored weights.")] = "float32",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Fold an adapter into its base, and compare the logits of both."""
+    from chartsight.vlm.merge import merge_adapter
+
+    _, check = merge_adapter(model, out, dtype=dtype, force=force)
+    told = (
+        f"{out}: logits differ by at most {check.largest_difference:.2g} from the adapter's, which moves its base by "
+        f"{check.moved:.2g}; {check.greedy_agree:.1%} of positions go on alike"
+    )
+    show(as_json, {"model": str(out), **asdict(check)}, told)
+
+
 def show(as_json: bool, result: dict[str, Any], text: str) -> None:
     """The result on standard output, for a program or for a person."""
     typer.echo(json.dumps(result, indent=2, default=str) if as_json else text)

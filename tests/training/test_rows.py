@@ -15,6 +15,7 @@ from torch import Tensor
 from chartsight.errors import CheckpointError, QuestionError
 from chartsight.training.loss import question_loss
 from chartsight.training.rows import FilmRow, RowBatch, TokenisedQuestion, branch_mask, build_row, collate_rows
+from chartsight.training.run import LANGUAGE_LAYERS
 from chartsight.vlm.checkpoint import Vlm
 
 ASKED = (
@@ -68,7 +69,7 @@ def loss_and_gradients(vlm: Vlm, batch: RowBatch) -> tuple[float, dict[str, Tens
     vlm.model.zero_grad()
     outputs = vlm.model(
         input_ids=batch.input_ids, position_ids=batch.position_ids, attention_mask=batch.attention_mask,
-        logits_to_keep=batch.logits_to_keep, pixel_values=films(batch.image_ids), use_cache=False,
+        logits_to_keep=batch.logits_to_keep, pixel_values=films(batch.image_ids).to(vlm.model.dtype), use_cache=False,
     )  # fmt: skip
     loss = question_loss(outputs.logits, batch.targets, batch.question_of_target, batch.n_questions, batch.n_questions)
     loss.backward()
@@ -95,6 +96,39 @@ def test_shared_rows_give_loss_and_gradients_of_separate_rows(exact: Vlm, shares
     learning = {name.split(".")[1] for name in gradients}
     assert learning >= {"vision_tower", "multi_modal_projector", "language_model"}
     assert max(float(each.abs().max()) for each in gradients.values()) > 0.01
+
+
+def adapted(vlm: Vlm) -> Vlm:
+    """The model under LoRA whose second half is not 0, or the first would have no gradient."""
+    from peft import LoraConfig, get_peft_model
+
+    vlm.model.requires_grad_(False)
+    saved = ["multi_modal_projector"]
+    lora = LoraConfig(r=4, lora_dropout=0.0, target_modules=LANGUAGE_LAYERS, modules_to_save=saved)
+    model = get_peft_model(vlm.model, lora)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+    return replace(vlm, model=model)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT asks for a renamed property
+@pytest.mark.parametrize("shares", [(2, 3), (1, 6, 2)])
+@pytest.mark.parametrize("way", ["full", "lora"])
+def test_in_float32_they_agree_to_rounding(starter: Vlm, way: str, shares: tuple[int, ...]) -> None:
+    vlm = replace(starter, model=starter.model.requires_grad_(True)) if way == "full" else adapted(starter)
+    shared, separate = shared_and_separate(vlm, shares)
+    loss, gradients = loss_and_gradients(vlm, collate(vlm, shared))
+    expected, expected_gradients = loss_and_gradients(vlm, collate(vlm, separate))
+    largest = max(float(each.abs().max()) for each in expected_gradients.values())
+    assert abs(loss - expected) <= 1e-6
+    assert largest_difference(gradients, expected_gradients) <= 1e-5 * largest
+    assert any("lora_A" in name for name in gradients) == (way == "lora")
+    for fault in (plain_causal, running_positions):
+        wrong, wrong_gradients = loss_and_gradients(vlm, fault(collate(vlm, shared)))
+        assert abs(wrong - expected) > 1e-4
+        assert largest_difference(wrong_gradients, expected_gradients) > 1e-3 * largest
 
 
 def plain_causal(batch: RowBatch) -> RowBatch:
