@@ -12,13 +12,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chartsight.errors import RecipeError
+from chartsight.errors import CheckpointError, RecipeError
 from chartsight.training import run as training
 from chartsight.training.micro_batches import KeptBytes, padded_width, split_rows, token_budget
 from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.rows import FilmRow
 from chartsight.training.run import BATCHES, train_answers
-from chartsight.vlm.checkpoint import load_vlm
+from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
+from chartsight.vlm.starter import StarterSize, build_starter
 
 from .test_run import losses, metrics, weights
 
@@ -146,7 +147,9 @@ def test_adapters_stand_on_the_language_model_alone(answer_recipe: Recipes, tmp_
 
 
 def test_a_base_in_bfloat16_is_learned_over_in_float32(answer_recipe: Recipes, tmp_path: Path) -> None:
-    recipe = short(answer_recipe, weights="bfloat16", precision="auto")
+    recipe = short(
+        answer_recipe, weights="bfloat16", precision="auto", cache_tower=False, tokens_per_batch="auto"
+    )  # fmt: skip
     train_answers(recipe, tmp_path / "half", quiet=True)
     from safetensors.torch import load_file
 
@@ -157,16 +160,26 @@ def test_a_base_in_bfloat16_is_learned_over_in_float32(answer_recipe: Recipes, t
     assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "exact"), rel=0.05)
 
 
-def test_four_bits_need_their_library(answer_recipe: Recipes, tmp_path: Path) -> None:
-    from importlib.util import find_spec
-
-    from chartsight.errors import CheckpointError
-
-    if find_spec("bitsandbytes") is not None:
-        pytest.skip("bitsandbytes is installed here")
+def test_four_bits_need_their_library(answer_recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CheckpointError, match="pip install bitsandbytes"):
         train_answers(short(answer_recipe, weights="nf4", precision="auto"), tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_over_four_bits_adapters_learn(answer_recipe: Recipes, tmp_path: Path, starter: Vlm) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (the extra qlora)")
+    # Four bits come in blocks of 64, wider than the tiny starter.
+    size = StarterSize(hidden=64, layers=2, heads=2, mlp=128, tower_widths=(8, 8, 16, 16), tower_blocks=(0, 1, 1, 1))
+    save_vlm(build_starter(starter.tokenizer, starter.card, size, seed=1), tmp_path / "base")
+    held = load_vlm(tmp_path / "base", weights="nf4").model
+    four = {name for name, each in held.named_modules() if type(each).__name__ == "Linear4bit"}
+    assert four and all(".language_model.layers." in name for name in four), "tower, projector and output stay"
+    recipe = short(answer_recipe, base=str(tmp_path / "base"), precision="auto", cache_tower=False)
+    for held_as in ("nf4", "bfloat16"):
+        train_answers(recipe.model_copy(update={"weights": held_as}), tmp_path / held_as, quiet=True)
+    assert losses(tmp_path / "nf4") == pytest.approx(losses(tmp_path / "bfloat16"), rel=0.05)
+    load_vlm(tmp_path / "nf4")
 
 
 def test_a_tracker_that_is_not_installed_is_one_line(answer_recipe: Recipes, tmp_path: Path) -> None:

@@ -330,7 +330,7 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
     def _kept_bytes(self, row: FilmRow) -> int:
         batch = self._prepare_inputs(self.collate([row]))
         self.model.train()
-        with torch.random.fork_rng(), KeptBytes(self.model) as kept, self.compute_loss_context_manager():
+        with torch.random.fork_rng(), KeptBytes(self.model) as kept, self.accelerator.autocast():
             loss = self.compute_loss(self.model, batch)
         del loss
         return kept.total
@@ -434,7 +434,7 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
         size = self.args.per_device_train_batch_size
         for start in range(0, len(self.valid_rows), size):
             batch = self._prepare_inputs(self.collate(self.valid_rows[start : start + size]))
-            with self.compute_loss_context_manager():
+            with self.accelerator.autocast():
                 total += float(self.compute_loss(self.model, batch)) * batch["n_questions"]
             count += batch["n_questions"]
         return total / count
@@ -451,7 +451,7 @@ class FilmTrainer(Trainer):  # type: ignore[misc]
             for image_ids, asked in by_film.items()
         ]
         right: dict[str, list[bool]] = {}
-        with self.compute_loss_context_manager():
+        with self.accelerator.autocast():
             for asked, answers in zip(
                 by_film.values(), answer_films(self.vlm, items, encode=self._encode), strict=True
             ):

@@ -290,12 +290,16 @@ def _held(weights: Weights) -> dict[str, Any]:
 
     if find_spec("bitsandbytes") is None:
         raise CheckpointError(
-            "no-bitsandbytes", "weights: nf4", "bitsandbytes is not installed", "it", "pip install bitsandbytes"
+            "no-bitsandbytes",
+            "weights: nf4",
+            "bitsandbytes is not installed",
+            "it",
+            "pip install bitsandbytes, or chartsight[qlora]",
         )
     four_bits = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=["vision_tower", "multi_modal_projector", "lm_head"],
+        llm_int8_skip_modules=["model.vision_tower", "model.multi_modal_projector", "lm_head"],
     )  # fmt: skip
     place = {"": int(os.environ.get("LOCAL_RANK", "0"))} if torch.cuda.is_available() else {"": "cpu"}
     return {"dtype": torch.bfloat16, "quantization_config": four_bits, "device_map": place}
