@@ -6,14 +6,16 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chartsight.audit import AuditReport, run_audits
-from chartsight.audit.blind import OtherFilm, QuestionOnly
-from chartsight.audit.verdict import Sight, decide, rule_stamp
+from chartsight.audit.blind import OtherFilm, QuestionOnly, measure_question_only
+from chartsight.audit.verdict import Sight, decide, measure_sight, rule_stamp
 from chartsight.evaluation import Interval
 from chartsight.evaluation.differences import NO_DIFFERENCE
 from chartsight.evaluation.intervals import EMPTY
+from tests.audit.made_up import columns, facts, model, variants, yes_no
 from tests.audit.tiny_models import RIGHT_VERDICTS, Audited, Mixture, prepare
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -27,12 +29,12 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Audited:
 def figures(report: AuditReport) -> str:
     """One line a model, for docs/audit.md."""
     lines = []
-    for model in report.models:
-        image = model.question_only.image_part
-        gains = ", ".join(f"{each.name} {100 * each.gain.estimate:+.1f}" for each in model.verdict.checks)
+    for each in report.models:
+        image = each.question_only.image_part
+        gains = ", ".join(f"{check.name} {100 * check.gain.estimate:+.1f}" for check in each.verdict.checks)
         lines.append(
-            f"{model.name}: {100 * model.accuracy.estimate:.1f}% right, image part {100 * image.estimate:+.1f} "
-            f"[{100 * image.low:+.1f}, {100 * image.high:+.1f}], {gains}: {model.verdict.kind}"
+            f"{each.name}: {100 * each.accuracy.estimate:.1f}% right, image part {100 * image.estimate:+.1f} "
+            f"[{100 * image.low:+.1f}, {100 * image.high:+.1f}], {gains}: {each.verdict.kind}"
         )
     return "\n".join(lines)
 
@@ -72,6 +74,56 @@ def test_six_models_get_their_right_verdicts_in_every_seed(
     with capsys.disabled():
         print(f"\nseed {seed}\n{figures(report)}")
     assert {model.name: model.verdict.kind for model in report.models} == RIGHT_VERDICTS
+
+
+# ------------------------------------------------------------------------------------------ the checks on made-up ones
+
+
+def test_strata_by_hand() -> None:
+    """Three films of one stratum and one alone: right, less what the answer would score on the neighbours' films."""
+    asked = yes_no([True, False, True, True])
+    audited = model([True, False, False, True], question_only=[True] * 4)
+    known = {each.question_id: facts(confounders={"view": "PA"}) for each in asked[:3]}
+    known["q00003"] = facts(confounders={"view": "AP"})
+    (found,) = measure_sight(columns(asked, audited, facts=known), audited)
+    # moved 1 - 1/2, 1 - 0, 0 - 1/2 of what could be moved: 1 - 1/2, 1 - 0, 1 - 1/2
+    assert (found.name, found.gain.n, found.gain.estimate) == ("strata", 3, pytest.approx(0.5))
+    assert found.excess.estimate == pytest.approx(0.5 - 0.5 * (3 / 4 - 3 / 4))
+
+
+def test_a_matched_swap_by_hand() -> None:
+    asked = yes_no([True, True, False, False])
+    audited = model([True, True, True, False], question_only=[True] * 4, swap=[False, True, True, True])
+    donors = variants(asked, "swap", [False, False, True, True], matched=[True, True, True, False])
+    (found,) = measure_sight(columns(asked, audited, variants={"swap": donors}), audited)
+    # answers that the donors want: F-, -F, T: two of three with their films, one of three with the own ones
+    assert (found.name, found.gain.n, found.gain.estimate) == ("matched swap", 3, pytest.approx(1 / 3))
+    assert found.excess.estimate == pytest.approx(1 / 3 - 0.5 * (3 / 4 - 2 / 4))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.6, 1.0])
+def test_who_sees_a_share_gains_that_share_and_adds_no_more(share: float) -> None:
+    """In both checks, with a confounder that agrees with the finding four times of five."""
+    generator = np.random.default_rng(9)
+    truth = generator.random(6000) < 0.4
+    habit = np.where(generator.random(6000) < 0.8, truth, ~truth)
+    donor = np.array([generator.choice(np.flatnonzero((habit == each) & (truth != own)))
+                      for each, own in zip(habit, truth, strict=True)])  # fmt: skip
+    asked = yes_no(truth.tolist())
+    known = {each.question_id: facts(confounders={"marker": str(one)}) for each, one in zip(asked, habit, strict=True)}
+    swapped = {"swap": variants(asked, "swap", truth[donor].tolist(), matched=True)}
+    sees = generator.random(6000) < share
+    honest = model(np.where(sees, truth, False).tolist(), question_only=[False] * 6000,
+                   swap=np.where(sees, truth[donor], False).tolist())  # fmt: skip
+    fooled = model(habit.tolist(), name="fooled", question_only=[False] * 6000, swap=habit[donor].tolist())
+    arrays = columns(asked, honest, fooled, facts=known, variants=swapped)
+    for check in measure_sight(arrays, honest):
+        assert check.gain.estimate == pytest.approx(share, abs=0.04)
+    part = measure_question_only(arrays, honest).image_part.estimate
+    assert part <= share + 1e-9 and part == pytest.approx(0.4 * share, abs=0.02)
+    for check in measure_sight(arrays, fooled):
+        assert check.gain.estimate == pytest.approx(0.0, abs=0.04) and check.excess.high < 0
+    assert measure_question_only(arrays, fooled).image_part.low > 0.1
 
 
 # -------------------------------------------------------------------------------------------------- the rule on figures
