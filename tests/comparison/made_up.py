@@ -15,7 +15,7 @@ from chartsight.comparison.predictions import Predict
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.questions.files import read_questions, write_questions
 from chartsight.questions.variants import build_variants, read_known_films, read_variants, write_variants
-from chartsight.schema import Condition, Pairing, Question, Split, prediction_schema
+from chartsight.schema import Condition, Pairing, Question, Split, Variant, prediction_schema
 
 SIDES = ("left lung", "right lung")
 FINDINGS = ("atelectasis", "lung opacity", "pleural effusion", "pneumothorax")
@@ -119,6 +119,12 @@ def stand_in(habits: dict[str, Habit], asked: list[tuple[str, str]] | None = Non
         variants = build_variants(
             [each for each in chosen if each.looks_at_one_film], conditions, read_known_films(questions), seed
         )
+        if "paraphrase" in conditions and not variants["paraphrase"]:  # these templates have one wording: take it again
+            variants["paraphrase"] = {
+                each.question_id: Variant(each.question_id, "paraphrase", f"Tell me: {each.asked}", each.image_ids, (),
+                                          None, each.answer_type, each.allowed_answers, each.answer)
+                for each in chosen if each.looks_at_one_film
+            }  # fmt: skip
         path = folder / "variants.parquet"
         kept = read_variants(path) if path.is_file() else {}
         write_variants(path, {**kept, **variants}, seed=seed, replace=True)

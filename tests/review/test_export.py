@@ -156,7 +156,7 @@ def closed_comparison(folder: Path, terms: str, parameters: str = "{}") -> Path:
         return sees(question, condition, generator) + ". secret-remark"
 
     models = (ComparedModel(name="a", path="a", role="tuned"), ComparedModel(name="b", path="b", role="baseline"))
-    recipe = CompareRecipe(questions=folder / "questions.parquet", models=models, bootstrap=100)
+    recipe = CompareRecipe(questions=folder / "questions.parquet", models=models, bootstrap=100, audits=False)
     compare(recipe, folder / "report", predict=stand_in({"a": talks, "b": sees}), quiet=True)
     return folder / "report"
 
@@ -236,7 +236,7 @@ def test_quadrants_follow_what_was_asked(tmp_path: Path, conditions: tuple[Condi
 
     questions = make_questions(tmp_path / "made", patients=12)
     models = (ComparedModel(name="one", path="a", role="tuned"),)
-    recipe = CompareRecipe(questions=questions, models=models, bootstrap=100, conditions=conditions)
+    recipe = CompareRecipe(questions=questions, models=models, bootstrap=100, conditions=conditions, audits=False)
     compare(recipe, tmp_path / "report", predict=stand_in({"a": answers}), quiet=True)
     found, chosen = read_comparison(tmp_path / "report")
     where, _ = quadrants(found, chosen[0])
@@ -318,7 +318,7 @@ def test_lost_predictions_and_films_are_refused(compared: Path, tmp_path: Path) 
     assert caught.value.code == "no-predictions"
     questions = make_questions(tmp_path / "made", patients=12, films=False)
     recipe = CompareRecipe(
-        questions=questions, models=(ComparedModel(name="a", path="a", role="tuned"),), bootstrap=100
+        questions=questions, models=(ComparedModel(name="a", path="a", role="tuned"),), bootstrap=100, audits=False
     )
     compare(recipe, tmp_path / "report", predict=stand_in({"a": sees}), quiet=True)
     with pytest.raises(ChartsightError) as lost:

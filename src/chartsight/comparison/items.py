@@ -201,7 +201,7 @@ def read_items(path: Path) -> Any:
 
 
 def write_items_csv(path: Path, items: ItemTable) -> None:
-    """The same for spreadsheets, without texts: filtered by template, kind or type, the items of a number."""
+    """The same for spreadsheets, without texts; three empty cells where a condition does not apply."""
     header = ["question_id", "subject_id", "image_ids", "split", "template_id", "kind", "answer_type", "question"]
     header += ["gold", "template_prior"]
     for model, condition in items.answers:
@@ -216,7 +216,8 @@ def write_items_csv(path: Path, items: ItemTable) -> None:
                 question.asked, question.answer, items.prior_answers[index],
             ]  # fmt: skip
             for each in items.answers.values():
-                row += [plain(each.values[index]), each.outcomes[index], int(each.is_correct[index])]
+                answered = [plain(each.values[index]), each.outcomes[index], int(each.is_correct[index])]
+                row += answered if each.is_asked[index] else ["", "", ""]
             writer.writerow(row)
 
 

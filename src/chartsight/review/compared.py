@@ -261,7 +261,8 @@ def _said(rows: Sequence[Mapping[str, str]], model: str, condition: Condition, f
     name = f"{model}.{condition}"
     if missing := [column for column in ("answer", "outcome") if f"{name}.{column}" not in rows[0]]:
         raise ReviewError("missing-column", folder / "items.csv", f"no column {name}.{missing[0]}")
-    outcomes: list[Any] = [row[f"{name}.outcome"] for row in rows]
+    # An empty cell: the condition does not apply to the question.
+    outcomes: list[Any] = [row[f"{name}.outcome"] or "failed" for row in rows]
     if unknown := sorted(set(outcomes) - OUTCOME_WORDS.keys()):
         raise ReviewError("bad-outcome", folder / "items.csv", f"{name}.outcome holds {unknown[0]!r}")
     return Said(
