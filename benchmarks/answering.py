@@ -260,7 +260,7 @@ def render(found: Sequence[Comparison]) -> str:
 
 
 def main(
-    films: Annotated[int, typer.Option(help="So many films.")] = 6,
+    films: Annotated[int, typer.Option(help="So many films.")] = 4,
     tokens: Annotated[list[int] | None, typer.Option(help="Tokens an answer; again for another length.")] = None,
     threads: Annotated[int, typer.Option(help="Of torch.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
