@@ -139,9 +139,7 @@ def plot_swap(audits: Sequence[ModelAudit], models: Sequence[Shown]) -> str:
         wanted = {"follow": "follow", "stick": "stick", "grounding": "follow", "stability": "alike"}[part]
         tick.set_url(item_link(f"{name}.swap={wanted}" + (f"&{name}.full=right" if part == "grounding" else "")))
     axes.set_xlim(-2, 102)
-    axes.set_xlabel(
-        "% of swapped questions   (hollow below: donors with the same confounders · dotted: a coin's grounding)"
-    )
+    axes.set_xlabel("% of swapped questions   (hollow: same confounders · dotted: a coin's grounding)")
     return render(figure, "Another film with a known answer", QUADRANT_VARIABLES)
 
 
@@ -163,7 +161,7 @@ def plot_reliability(audits: Sequence[ModelAudit], models: Sequence[Shown]) -> s
         )  # fmt: skip
     axes.set_xlabel("chance of yes, %")
     axes.set_ylabel("yes is right, %")
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+    figure.legend(frameon=False, labelcolor=INK, fontsize=9, loc="outside lower center", ncols=2)
     return render(figure, "Reliability diagram", QUADRANT_VARIABLES)
 
 
@@ -184,7 +182,7 @@ def plot_risk_coverage(audits: Sequence[ModelAudit], models: Sequence[Shown]) ->
     axes.set_xlim(0, 100)
     axes.set_xlabel("answered, the surest first, %")
     axes.set_ylabel("wrong among them, %")
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+    figure.legend(frameon=False, labelcolor=INK, fontsize=9, loc="outside lower center", ncols=2)
     return render(figure, "Risk and coverage", QUADRANT_VARIABLES)
 
 
@@ -243,7 +241,7 @@ def plots_of(report: AuditReport, models: Sequence[Shown], subject: str) -> dict
 def _square() -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH * 0.48, WIDTH * 0.42), layout="constrained")
+    figure = Figure(figsize=(WIDTH * 0.5, WIDTH * 0.48), layout="constrained")
     axes = figure.subplots()
     style_axes(axes)
     axes.grid(color=LINE, linewidth=0.8)
