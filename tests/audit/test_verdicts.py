@@ -161,6 +161,8 @@ def check(gain: float, excess: float, half: float = 0.02, **sizes: int) -> Sight
         ("guesses", blind(0.0), shuffled(0.05), [check(0.0, 0.0)]),
         ("guesses", blind(0.1), shuffled(0.0), [check(0.0, 0.0)]),  # right whatever film it gets
         ("guesses", blind(-0.2), None, []),
+        ("guesses", blind(0.011, 0.006), shuffled(0.1), [check(0.0, 0.0)]),  # surely some, and surely little
+        ("guesses", blind(0.1), shuffled(0.012, 0.005), [check(0.0, 0.0)]),
         ("cannot be told", blind(0.02), shuffled(0.02, 0.03), [check(0.0, 0.0)]),  # up to four points: too unsure
         ("cannot be told", blind(-0.05), shuffled(0.1), [check(0.3, 0.3)]),  # follows, and is right no more often
         ("guesses", blind(-0.05), shuffled(0.0), [check(0.06, 0.06)]),  # a chance likeness

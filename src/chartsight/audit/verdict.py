@@ -3,7 +3,7 @@
 The rule asks two questions.
 
 1. Does the film add anything? Accuracy beyond the best blind control (the image part) must surely be above 0, and
-   another patient's film must surely cost accuracy.
+   another patient's film must surely cost accuracy; neither may surely be little.
 2. Is it the finding that adds it? What moves when only the finding changes is compared with what the film adds:
 
    * matched swap: the donor has the confounders of the question's own film (view, device, marker, padding) and another
@@ -130,13 +130,14 @@ def decide(
         return "cannot be told", "cannot be judged: nothing was asked without the film."
     enough = [check for check in checks if check.is_enough]
     follows = [check for check in enough if check.gain.low > MUCH]
-    film_adds = image.low > 0 and (drop is None or drop.low > 0)
+    is_little = image.high < LITTLE or (drop is not None and drop.high < LITTLE_DROP)
+    film_adds = image.low > 0 and (drop is None or drop.low > 0) and not is_little
     adds = f"the film adds {points(image)} to the best answer without it"
     if not film_adds:
         if follows:
             moved = f"its answers follow the finding ({points(follows[0].gain)})"
             return "cannot be told", f"cannot be judged: {moved}, yet {adds}."
-        if image.high < LITTLE or (drop is not None and drop.high < LITTLE_DROP):
+        if is_little:
             return "guesses", f"guesses: {adds}{_costs(drop)}."
         return "cannot be told", f"cannot be judged: {adds}{_costs(drop)}, too unsure to be none or some."
     if not enough:
