@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chartsight.audit import AuditReport
 from chartsight.comparison.analysis import Analysis, analyse
@@ -27,6 +27,7 @@ from chartsight.runs import Run, make_folder, manifest_path, new_output, read_ma
 from chartsight.schema import SCHEMA_VERSION, Condition, FilmFacts, Variant
 
 SHAREABLE = "shareable.html"
+TellsCost = Literal["nothing", "sum", "conditions"]  # before a pass begins
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def compare(
     out = Path(out)
     recipe = check_recipe(recipe) if isinstance(recipe, CompareRecipe) else read_compare_recipe(recipe)
     if predict is None:
-        predict = functools.partial(predict_in_one_pass, tells_cost=not quiet)
+        tells: TellsCost = "nothing" if quiet else "conditions" if len(recipe.models) == 1 else "sum"
+        predict = functools.partial(predict_in_one_pass, tells=tells)
     questions = sorted(read_questions(recipe.questions), key=lambda question: question.question_id)
     of_split = [question for question in questions if question.split == recipe.split]
     about_films = [question for question in of_split if question.image_ids]
@@ -183,17 +185,19 @@ def gold_of(variants: Mapping[Condition, Mapping[str, Variant]]) -> dict[Conditi
 
 
 def predict_in_one_pass(
-    model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str, tells_cost: bool,
+    model: str | Path, questions: Path, folder: Path, conditions: Sequence[Condition], *, name: str, tells: TellsCost,
     **options: Any,
 ) -> Mapping[Condition, Path]:  # fmt: skip
     """`prediction.predict_conditions` in the comparison's own folder: answers of a model taught again are replaced."""
     from chartsight.prediction import predict_conditions
 
     def show_cost(cost: CostEstimate) -> None:
-        print(f"{name}: {cost.lines()[-1].removeprefix('all: ')}", file=sys.stderr)
+        lines = cost.lines() if tells == "conditions" else [f"{name}: {cost.lines()[-1].removeprefix('all: ')}"]
+        print("\n".join(lines), file=sys.stderr)
 
     return predict_conditions(
-        model, questions, folder, conditions, name=name, force=True, show_cost=show_cost if tells_cost else None,
+        model, questions, folder, conditions, name=name, force=True,
+        show_cost=None if tells == "nothing" else show_cost,
         **options,
     )  # fmt: skip
 
