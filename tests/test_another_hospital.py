@@ -32,7 +32,10 @@ def ask(number: int) -> Question:
 def answers(is_correct: NDArray[np.bool_]) -> Answers:
     n = len(is_correct)
     answered: Outcome = "answered"
-    return Answers("f", (answered,) * n, ("",) * n, (None,) * n, is_correct, is_correct.astype(np.float64), ())
+    return Answers(
+        "f", (answered,) * n, ("",) * n, (None,) * n, is_correct, is_correct.astype(np.float64), (),
+        is_asked=np.ones(n, dtype=bool), donors=((),) * n, chance_yes=np.full(n, np.nan),
+    )  # fmt: skip
 
 
 def test_figures_of_known_answers() -> None:

@@ -36,6 +36,8 @@ _UNDERSTOOD = ("COUNT", "SUM", "AVG", "MIN", "MAX", "COALESCE")
 
 def _parse_plus(parser: SQLiteParser) -> exp.Expression:
     operand = parser._parse_unary()
+    if operand is None:
+        parser.raise_error("a sign before nothing")
     return operand if isinstance(operand, exp.Literal) else Plus(this=operand)
 
 
