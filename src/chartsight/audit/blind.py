@@ -16,7 +16,7 @@ from chartsight.schema import Condition
 
 ControlKind = Literal["twin", "no film", "words"]
 CONTROL_WORDS: dict[ControlKind, str] = {
-    "twin": "trained by the same recipe without films",
+    "twin": "the twin, trained by the same recipe without films",
     "no film": "the same weights without the film",
     "words": "a classifier of the question's words",
 }

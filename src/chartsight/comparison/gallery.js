@@ -139,6 +139,7 @@
     }
     found = [];
     for (let item = 0; item < data.n; item += 1) if (tests.every((each) => each(item))) found.push(item);
+    found.sort((one, other) => (data.film[one] < 0) - (data.film[other] < 0) || one - other);  // with a film first
     drawn = 0;
     rows.replaceChildren();
     drawRows();
@@ -262,7 +263,7 @@
     const head = make("tr", {}, make("th", {}, ""), ...data.models.map((model) => make("th", { scope: "col" }, make("span", { class: `dot ${model.role}` }), model.title)));
     const body = conditions.map((name) => {
       const withGold = data.models.map((model) => said.get(`${model.name}.${name}`)).find((each) => each && each.gold && each.gold[item] >= 0);
-      const label = make("th", { scope: "row" }, name === "full" ? "the film" : name.replaceAll("_", " "));
+      const label = make("th", { scope: "row", class: "condition" }, name === "full" ? "the film" : name.replaceAll("_", " "));
       if (withGold && withGold.gold[item] !== data.gold[item]) label.append(make("small", {}, `right: ${data.texts[withGold.gold[item]]}`));
       return make("tr", {}, label, ...data.models.map((model) => {
         const each = said.get(`${model.name}.${name}`);
