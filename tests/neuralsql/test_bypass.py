@@ -100,15 +100,6 @@ def test_the_check_refuses_every_entry_in_every_place(catalog: Catalog, places: 
     assert len(queries) > 2000
 
 
-def wake(engine: OpenEngine) -> None:
-    """The engine at work: a connection that went with an earlier test's end is made anew, as its error says."""
-    try:
-        engine.run_sql("SELECT 1", {}, LIMITS)
-    except QueryError as error:
-        assert error.code == "engine-died"
-        engine.run_sql("SELECT 1", {}, LIMITS)
-
-
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("everywhere", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["some", "everywhere"])
 def test_every_engine_refuses_every_entry_without_the_check(
@@ -116,7 +107,7 @@ def test_every_engine_refuses_every_entry_without_the_check(
 ) -> None:
     engine = engines[name]
     before, passed = content_digest(engine_targets[name]), []
-    wake(engine)
+    engine.run_sql("SELECT 1", {}, LIMITS)
     first = engine.process_id
     for query in forbidden(name, everywhere=everywhere):
         try:
