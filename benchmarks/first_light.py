@@ -106,16 +106,16 @@ def measure_training(vlm: Vlm, questions: Sequence[Question], films: FilmCache) 
 
     from chartsight.training.examples import build_example, build_rows
     from chartsight.training.film_inputs import keep_tower_features
+    from chartsight.training.learner import with_trainable_parts  # what `chartsight train` itself learns
     from chartsight.training.loss import question_loss
     from chartsight.training.recipe import AnswerRecipe
     from chartsight.training.rows import collate_rows
-    from chartsight.training.run import _with_trainable_parts  # what `chartsight train` itself learns
 
     # PEFT asks transformers for a renamed property; nothing a user could do about it.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
     recipe = AnswerRecipe(name="bench", questions=Path("-"))
     inputs = keep_tower_features(vlm, films, sorted(films.rows), quiet=True)
-    learner = _with_trainable_parts(vlm, recipe, swap_tower=True).train()
+    learner = with_trainable_parts(vlm, recipe, swap_tower=True).train()
     optimizer = torch.optim.AdamW([each for each in learner.parameters() if each.requires_grad], lr=1e-5)
     examples = [build_example(question) for question in questions]
     cores = torch.get_num_threads()

@@ -223,14 +223,15 @@ def recipe_of(size: Size, per_film: int) -> Any:
 
 def measure_ours(size: Size, device: str, per_film: int, peak: float) -> Measured:
     """`FilmTrainer` on shared rows, micro-batches as large as the memory."""
-    from chartsight.training import run as training
     from chartsight.training.forecast import Load, architecture_of, flops_per_row
+    from chartsight.training.learner import with_trainable_parts
     from chartsight.training.progress import TrainingProgress
+    from chartsight.training.trainer import FilmTrainer
 
     vlm, recipe, clock = build_model(size, device), recipe_of(size, per_film), Clock()
     rows = make_rows(vlm, per_film, STEPS * recipe.rows_per_step)
 
-    class Timed(training.FilmTrainer):
+    class Timed(FilmTrainer):
         def training_step(self, *args: Any, **kwargs: Any) -> Any:
             clock.mark()
             return super().training_step(*args, **kwargs)
@@ -240,7 +241,7 @@ def measure_ours(size: Size, device: str, per_film: int, peak: float) -> Measure
 
     with TemporaryDirectory() as made, most_memory() as most:
         out = Path(made)
-        learner = training._with_trainable_parts(vlm, recipe, swap_tower=False)
+        learner = with_trainable_parts(vlm, recipe, swap_tower=False)
         progress = TrainingProgress(out / "metrics.jsonl", out / "tensorboard", STEPS, quiet=True)
         trainer = Timed(recipe, out, vlm, learner, rows, [], DrawnFilms(vlm), progress)
         trainer.args.save_strategy = trainer.args.eval_strategy = "no"
@@ -264,13 +265,13 @@ def measure_usual(size: Size, device: str, batch: int, peak: float) -> Measured:
     import torch
     from transformers import Trainer, TrainingArguments
 
-    from chartsight.training import run as training
     from chartsight.training.forecast import Load, architecture_of, flops_per_row
+    from chartsight.training.learner import with_trainable_parts
 
     vlm, clock = build_model(size, device), Clock()
     recipe = recipe_of(size, 1)
     rows = make_rows(vlm, 1, STEPS * QUESTIONS_A_STEP)
-    learner = training._with_trainable_parts(vlm, recipe, swap_tower=False)
+    learner = with_trainable_parts(vlm, recipe, swap_tower=False)
     films = DrawnFilms(vlm)
 
     def collate(taken: list[FilmRow]) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from chartsight.errors import CheckpointError, RecipeError
 from chartsight.training import run as training
+from chartsight.training import trainer
+from chartsight.training.memory_probe import BATCHES
 from chartsight.training.micro_batches import KeptBytes, padded_width, split_rows, token_budget
 from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.rows import FilmRow
-from chartsight.training.run import BATCHES, train_answers
+from chartsight.training.run import train_answers
 from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
 from chartsight.vlm.starter import StarterSize, build_starter
 
@@ -75,7 +77,7 @@ def test_memory_is_probed_and_layers_are_computed_twice_only_when_they_must(
     answer_recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(name: str, free: int, **choices: Any) -> dict[str, Any]:
-        monkeypatch.setattr(training, "free_bytes", lambda device: free)
+        monkeypatch.setattr(trainer, "free_bytes", lambda device: free)
         recipe = short(answer_recipe, tokens_per_batch="auto", **choices)
         train_answers(recipe, tmp_path / name, quiet=True)
         return dict(json.loads((tmp_path / name / BATCHES).read_text()))
@@ -97,7 +99,7 @@ def test_what_was_probed_is_kept_for_a_run_that_goes_on(
     answer_recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = answer_recipe(tokens_per_batch="auto", checkpointing="auto")
-    monkeypatch.setattr(training, "free_bytes", lambda device: 2_000_000)
+    monkeypatch.setattr(trainer, "free_bytes", lambda device: 2_000_000)
     train_answers(recipe, tmp_path / "whole", quiet=True)
 
     class Interrupted(training.FilmTrainer):
@@ -109,7 +111,7 @@ def test_what_was_probed_is_kept_for_a_run_that_goes_on(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "FilmTrainer", Interrupted)
         train_answers(recipe, tmp_path / "resumed", quiet=True)
-    monkeypatch.setattr(training, "free_bytes", lambda device: 10**9)  # another machine has more room
+    monkeypatch.setattr(trainer, "free_bytes", lambda device: 10**9)  # another machine has more room
     train_answers(recipe, tmp_path / "resumed", resume=True, quiet=True)
     assert (tmp_path / "resumed" / BATCHES).read_bytes() == (tmp_path / "whole" / BATCHES).read_bytes()
     assert metrics(tmp_path / "resumed") == metrics(tmp_path / "whole")

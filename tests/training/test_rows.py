@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from chartsight.errors import CheckpointError, QuestionError
+from chartsight.training.learner import LANGUAGE_LAYERS
 from chartsight.training.loss import question_loss
 from chartsight.training.rows import FilmRow, RowBatch, TokenisedQuestion, branch_mask, build_row, collate_rows
-from chartsight.training.run import LANGUAGE_LAYERS
 from chartsight.vlm.checkpoint import Vlm
 
 ASKED = (

@@ -22,9 +22,12 @@ from torch import Tensor
 from chartsight.errors import ChartsightError, FilmError, GateError, OutputError, QuestionError
 from chartsight.questions.files import film_index_of, read_questions, write_questions
 from chartsight.runs import read_manifest
+from chartsight.training import checkpoints
 from chartsight.training import run as training
+from chartsight.training.checkpoints import COMPLETE
 from chartsight.training.recipe import AnswerRecipe
-from chartsight.training.run import COMPLETE, is_finished, train_answers
+from chartsight.training.run import train_answers
+from chartsight.training.run_folder import is_finished
 from chartsight.vlm.checkpoint import fingerprint, load_vlm, read_card
 
 Recipes = Callable[..., AnswerRecipe]
@@ -151,7 +154,7 @@ def test_a_full_disk_says_where_and_leaves_what_can_go_on(
 
     told = r"taught: the disk is full.*--resume goes on"
     with monkeypatch.context() as patch, pytest.raises(OutputError, match=told):
-        patch.setattr(training, "save_file", full)
+        patch.setattr(checkpoints, "save_file", full)
         train_answers(answer_recipe(), interrupted, resume=True, quiet=True)
     assert not (interrupted / "model").exists()
     train_answers(answer_recipe(), interrupted, resume=True, quiet=True)

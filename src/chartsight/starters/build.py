@@ -38,7 +38,8 @@ from chartsight.starters.lessons import corpus, write_film_lesson, write_scene_l
 from chartsight.starters.recipe import LessonsRecipe
 from chartsight.training.cells import write_cells
 from chartsight.training.recipe import AnswerRecipe, TowerRecipe, WordsRecipe
-from chartsight.training.run import is_finished, train_answers
+from chartsight.training.run import train_answers
+from chartsight.training.run_folder import is_finished
 from chartsight.training.tower import train_tower
 from chartsight.training.words import align_words
 from chartsight.vlm.checkpoint import load_vlm, model_folder, read_card, save_vlm

@@ -1,0 +1,43 @@
+"""Evaluation while a model learns: answers generated for valid questions, judged by the scorers of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from chartsight.evaluation.metrics import correct
+from chartsight.evaluation.normaliser import parse_answer
+from chartsight.schema import Question
+from chartsight.training.examples import build_example
+from chartsight.vlm.answering import FilmQuestions, answer_films
+from chartsight.vlm.checkpoint import Vlm
+
+
+def generated_accuracy(
+    vlm: Vlm, questions: Sequence[Question], encode: Callable[[Vlm, Sequence[str]], Tensor], *, reads_film: bool
+) -> dict[str, float]:
+    """accuracy, and accuracy_<answer type>, of what the model says to each question.
+
+    Args:
+        vlm: In evaluation mode.
+        questions: Each about one film.
+        encode: image_ids → float [B, image_tokens, D], the projector's output.
+        reads_film: Whether the questions are put with their film.
+    """
+    by_film: dict[tuple[str, ...], list[Question]] = {}
+    for question in questions:
+        by_film.setdefault(question.image_ids, []).append(question)
+    items = [
+        FilmQuestions(image_ids[0] if reads_film else None, tuple(build_example(question).prompt for question in asked))
+        for image_ids, asked in by_film.items()
+    ]
+    right: dict[str, list[bool]] = {}
+    for asked, answers in zip(by_film.values(), answer_films(vlm, items, encode=encode), strict=True):
+        for question, answer in zip(asked, answers, strict=True):
+            parsed = parse_answer(answer.text, question.answer_type, question.allowed_answers)
+            is_right = parsed.outcome == "answered" and correct(question, parsed.value)
+            right.setdefault(question.answer_type, []).append(is_right)
+    every = [each for answers in right.values() for each in answers]
+    by_type = {f"accuracy_{kind}": sum(each) / len(each) for kind, each in sorted(right.items())}
+    return {"accuracy": sum(every) / len(every), **by_type}
