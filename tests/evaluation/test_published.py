@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import pytest
 
+from chartsight.evaluation.llava_med import closed_corrected, contained, normalise, score_open
 from chartsight.evaluation.published import (
     PUBLISHED,
     answer_in_words,
-    llava_med_words,
     reliability_of,
     score_by,
 )
@@ -29,7 +30,7 @@ from tests.evaluation.asked import question
     ],
 )
 def test_llava_med_s_normaliser(text: str, words: str) -> None:
-    assert llava_med_words(text) == words
+    assert normalise(text) == words
 
 
 def test_a_figure_counts_what_the_rule_counts() -> None:
@@ -68,3 +69,25 @@ def test_a_rule_prints_its_version_and_says_what_is_wrong_with_it() -> None:
     for rule in PUBLISHED.values():
         assert rule.stamp.split()[0] == rule.key and len(rule.stamp.split()[1]) == 12
         assert rule.fault
+
+
+def test_everything_that_llava_med_counts_of_an_open_answer() -> None:
+    """Values of the published code and NLTK 3.10.4 (`sentence_bleu`, no smoothing), run on these texts."""
+    found = score_open("Right lower lobe of the lung.", "The right lower lobe of left lung is one mass/nodule")
+    assert asdict(found) == pytest.approx(
+        {
+            "recall": 1.0, "precision": 0.5, "f1": 2 / 3, "exact": 0.5, "contained": 0.0, "bleu": 0.2777619034011791,
+            "bleu_1": 0.5, "bleu_2": 1 / 3, "bleu_3": 0.25,
+        }
+    )  # fmt: skip
+    nothing = score_open("left", "")
+    assert set(asdict(nothing).values()) == {0.0}
+    short = score_open("right lower lobe of the lung", "right lower lobe of lung")
+    assert short.bleu == short.f1 == short.contained == 1.0
+
+
+def test_llava_med_s_two_closed_rules() -> None:
+    texts = ["Yes, it is.", "The lungs are normal.", "on the left", "I see nothing"]
+    assert [closed_corrected("no", text) for text in texts] == [0, 1, 0, 1]
+    assert [contained("left", text) for text in texts] == [0, 0, 1, 0]
+    assert closed_corrected("left", "on the left") == 0  # neither "yes" nor "no" is in it

@@ -6,19 +6,17 @@
 Each rule says on which questions it applies and gives 0 to 1, or None where the published code counts nothing at all.
 What changes between two rows of the strip is the rule alone: the answers are the same.
 
-Sources: github.com/microsoft/LLaVA-Med, llava/eval/run_eval.py and eval_metrics/ (ad758b6; contractions stay as they
-are written); github.com/baeseongsu/ehrxqa, experiment/evaluate.py and post_processing.py (53ad4d0);
-github.com/glee4810/ehrsql-2024 (see `ehrsql`).
+Sources: github.com/microsoft/LLaVA-Med (see `llava_med`); github.com/baeseongsu/ehrxqa, experiment/evaluate.py and
+post_processing.py (53ad4d0); github.com/glee4810/ehrsql-2024 (see `ehrsql`).
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chartsight.evaluation import llava_med
 from chartsight.evaluation.ehrsql import FAILED, PENALTIES, Reliability, score_reliability
 from chartsight.evaluation.ehrsql import Answer as RowsAnswer
 from chartsight.evaluation.metrics import gold_answer
@@ -54,7 +52,7 @@ class PublishedRule:
     @property
     def stamp(self) -> str:
         """Name and digest of the rule, to be printed beside its figures."""
-        return f"{self.key} {scorer_sha256('published.py', 'ehrsql.py')[:12]}"
+        return f"{self.key} {scorer_sha256('published.py', 'llava_med.py', 'ehrsql.py')[:12]}"
 
     def score(self, question: Question, raw_text: str, value: Answer | None) -> float | None:
         """The score of an answer; where there is no text, of its value as it would be written."""
@@ -128,64 +126,25 @@ def _as_list(text: str, question: Question) -> list[Any]:
 
 # ----------------------------------------------------------------------------------------------------------- LLaVA-Med
 
-_LLAVA_MED_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
-_LLAVA_MED_NUMBERS = {
-    word: str(number)
-    for number, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-    )
-} | {"none": "0"}
-_MOST_PERIODS = 32  # a flag is handed over where a count belongs
-
-
-def llava_med_words(text: str) -> str:
-    """A text as LLaVA-Med normalises it: `2/3` is `2 3`, `none` is `0`; articles and full stops go."""
-    text = text.lower()
-    plain = text
-    has_thousands = re.search(r"\d,\d", text) is not None
-    for mark in _LLAVA_MED_PUNCTUATION:
-        beside_space = f"{mark} " in text or f" {mark}" in text
-        plain = plain.replace(mark, "" if beside_space or has_thousands else " ")
-    plain = re.sub(r"\.(?!\d)", "", plain, count=_MOST_PERIODS)
-    words = [_LLAVA_MED_NUMBERS.get(word, word) for word in plain.split()]
-    return " ".join(word for word in words if word not in ("a", "an", "the"))
-
 
 def llava_med_closed(question: Question, text: str) -> float | None:
-    """As released: a hit when the gold stands anywhere in a text with a "yes" or "no" in it; otherwise not counted.
-
-    A text with neither is wrong, also where the gold is neither.
-    """
-    gold, said = llava_med_words(answer_in_words(gold_answer(question))), llava_med_words(text)
-    if "yes" in said or "no" in said:
-        return 1.0 if gold in said else None
-    return 0.0
+    """See `llava_med.closed_released`."""
+    return llava_med.closed_released(answer_in_words(gold_answer(question)), text)
 
 
 def llava_med_closed_corrected(question: Question, text: str) -> float:
-    """As corrected (pull request 35): what was not counted is wrong."""
-    return llava_med_closed(question, text) or 0.0
+    """See `llava_med.closed_corrected`."""
+    return llava_med.closed_corrected(answer_in_words(gold_answer(question)), text)
 
 
 def llava_med_recall(question: Question, text: str) -> float:
-    """Words of the text that are in the gold, over these and the gold's words that are not in the text."""
-    truth, said = _bags(question, text)
-    hits = sum(count for word, count in said.items() if word in truth)
-    missed = sum(count for word, count in truth.items() if word not in said)
-    return hits / (hits + missed) if hits else 0.0
+    """See `llava_med.OpenScores`."""
+    return llava_med.score_open(answer_in_words(gold_answer(question)), text).recall
 
 
 def llava_med_exact(question: Question, text: str) -> float:
-    """What LLaVA-Med calls an exact match: different words of the gold that were said, over all words said."""
-    truth, said = _bags(question, text)
-    return sum(word in said for word in truth) / sum(said.values()) if said else 0.0
-
-
-def _bags(question: Question, text: str) -> tuple[Counter[str], Counter[str]]:
-    gold = answer_in_words(gold_answer(question))
-    # The published code normalises twice.
-    first, second = (Counter(llava_med_words(llava_med_words(each)).split()) for each in (gold, text))
-    return first, second
+    """What LLaVA-Med calls an exact match; see `llava_med.OpenScores`."""
+    return llava_med.score_open(answer_in_words(gold_answer(question)), text).exact
 
 
 PUBLISHED: Mapping[str, PublishedRule] = {
