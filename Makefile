@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-all check bench ehrsql sql-engines ehrxqa-parity parity starters reference clean
+.PHONY: demo test test-all check bench ehrsql sql-engines ehrxqa-parity parity reproduce starters reference clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chartsight needs Python 3.11 or newer; set PYTHON=" >&2; exit 2; }
@@ -60,6 +60,11 @@ ehrxqa-parity: $(STAMP)
 parity: $(STAMP)
 	@PYTHONPATH=. $(BIN)/python benchmarks/llava_parity.py $(if $(GOLDEN),--golden $(GOLDEN))
 	@$(if $(GOLDEN),CHARTSIGHT_GOLDEN=$(GOLDEN)) $(BIN)/python -m pytest -q tests/vlm/test_tokens.py tests/vlm/test_preprocessing.py
+
+## your LLaVA-1.5 and LLaVA-Med v1.5 on VQA-RAD, by their conventions and scorer and by ours (MODEL="DIR ..." VQA_RAD=DIR)
+reproduce: $(STAMP)
+	@test -n "$(MODEL)" -a -n "$(VQA_RAD)" || { echo "say MODEL=\"DIR ...\" (converted models) and VQA_RAD=DIR (its JSON and images, or Parquet)" >&2; exit 2; }
+	@PYTHONPATH=. $(BIN)/python benchmarks/reproduce.py $(MODEL) --vqa-rad "$(VQA_RAD)" $(if $(OUT),--out "$(OUT)") $(REPRODUCE_FLAGS)
 
 ## make the shipped starters again, from nothing (about two hours)
 starters: $(STAMP)
