@@ -7,6 +7,7 @@ import gzip
 import json
 import shutil
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from chartsight.records.ehrxqa.config import EhrxqaSplit
 from chartsight.records.ehrxqa.database import EHRXQA_TABLES
 from chartsight.records.ehrxqa.files import check_release
 from chartsight.records.ehrxqa.films import order_films
+from chartsight.records.ehrxqa.scene_graphs import stage_graphs
 from chartsight.records.ehrxqa.steps import work_folder
 from tests.records.ehrxqa.conftest import small, sources_of
 
@@ -212,6 +214,102 @@ def test_a_time_that_is_none_is_refused(sources: Path, tmp_path: Path) -> None:
     assert "admissions.csv.gz: row 3" in refuse(sources_of(sources), tmp_path / "out.sqlite")
 
 
+def set_cell(path: Path, row: int, column: str, value: str) -> None:
+    """Write another value into a table, gzipped or not."""
+    packed, separator = path.suffix == ".gz", "\t" if path.suffix == ".txt" else ","
+    text = gzip.decompress(path.read_bytes()).decode() if packed else path.read_text("utf-8")
+    lines = text.splitlines()
+    cells = lines[row].split(separator)
+    cells[lines[0].split(separator).index(column)] = value
+    lines[row] = separator.join(cells)
+    text = "\n".join(lines) + "\n"
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+
+
+GOLD_STATEMENTS = "chest-imagenome/gold_dataset/gold_attributes_relations_500pts_500studies1st.txt"
+SILVER = "chest-imagenome/silver_dataset/scene_tabular"
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "value", "words"),
+    [
+        ("mimic-iv/hosp/patients.csv.gz", "subject_id", "9" * 23, "row 3: subject_id is no number"),
+        ("mimic-iv/hosp/patients.csv.gz", "anchor_year", "-77", "row 3: anchor_year less anchor_age is no year"),
+        ("mimic-iv/icu/icustays.csv.gz", "stay_id", "9" * 23, "row 3: stay_id is no number"),
+        ("mimic-iv/icu/inputevents.csv.gz", "itemid", "9" * 23, "row 3: itemid is no number"),
+        ("mimic-iv/hosp/labevents.csv.gz", "valuenum", "1e999", "row 3: valuenum is no number"),
+        (f"{SILVER}/bbox_objects_tabular.txt", "width", "1e999", "row 3: width is no number"),
+        (f"{SILVER}/attribute_relations_tabular.txt", "relation", "9" * 12, "row 3: bbox, label_name, relation or"),
+        (GOLD_STATEMENTS, "patient_id", "", "row 3: image_id or patient_id is missing"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named_with_its_row(
+    sources: Path, tmp_path: Path, file: str, column: str, value: str, words: str
+) -> None:
+    set_cell(sources / file, 3, column, value)
+    with pytest.raises(RecordError) as error:
+        build_ehrxqa(tmp_path / "out.sqlite", sources_of(sources), small("train"), quiet=True)
+    line = str(error.value)
+    assert words in line and Path(file).name in line and not (tmp_path / "out.sqlite").exists()
+    assert not value or value not in line
+
+
+def test_an_unknown_patient_is_not_named(sources: Path, tmp_path: Path) -> None:
+    set_cell(sources / "mimic-iv/hosp/admissions.csv.gz", 3, "subject_id", "19999999")
+    line = refuse(sources_of(sources), tmp_path / "out.sqlite")
+    assert "admissions.csv.gz: row 3: its subject_id is not in patients" in line and "19999999" not in line
+
+
+@pytest.mark.parametrize("name", ["hosp/d_labitems", "hosp/labevents", "icu/chartevents"])
+def test_another_checksum_is_seen(sources: Path, tmp_path: Path, name: str) -> None:
+    path = sources / f"mimic-iv/{name}.csv.gz"
+    packed = path.read_bytes()
+    path.write_bytes(packed[:-8] + bytes(byte ^ 255 for byte in packed[-8:-4]) + packed[-4:])  # CRC32
+    assert f"{path.name}: is cut short or damaged" in refuse(sources_of(sources), tmp_path / "out.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("attribute_relations_v1.txt", b"\xff\xfe\x00", "is no text in UTF-8"),
+        ("objects_extracted_from_reports_v1.txt", b"\xff\xfe\x00", "is no text in UTF-8"),
+        ("label_to_UMLS_mapping.json", b"\xff\xfe\x00", "is no JSON"),
+        ("label_to_UMLS_mapping.json", b"[" * 100_000, "is no JSON"),
+        ("label_to_UMLS_mapping.json", b'{"all_children": {"lungs": [[1]]}}', "no lists under 'all_children'"),
+    ],
+)
+def test_vocabularies_that_are_none(sources: Path, tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (sources / "chest-imagenome/semantics" / name).write_bytes(content)
+    line = refuse(sources_of(sources), tmp_path / "out.sqlite")
+    assert name in line and words in line
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {"study_id": 1, "image_id": "a", "attributes": [{"phrase_IDs": ["1"], "attributes": [[5]], "bbox_name": "b"}]},
+        {"study_id": 1, "image_id": "a", "attributes": [
+            {"phrase_IDs": [7], "attributes": [["disease|yes|goiter"]], "bbox_name": "neck"}]},
+        {"study_id": 1, "image_id": "a", "attributes": [
+            {"phrase_IDs": ["\ud800"], "attributes": [["disease|yes|goiter"]], "bbox_name": "neck"}]},
+    ],
+)  # fmt: skip
+def test_a_scene_graph_of_another_form(tmp_path: Path, graph: object) -> None:
+    (tmp_path / "a_SceneGraph.json").write_text(json.dumps(graph), "utf-8")
+    with pytest.raises(RecordError, match=r"a_SceneGraph\.json is no scene graph"):
+        stage_graphs(tmp_path, "statements", tmp_path / "rows.parquet")
+
+
+def test_a_damaged_zip_of_scene_graphs(tmp_path: Path) -> None:
+    path = tmp_path / "scene_graph.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a_SceneGraph.json", json.dumps({"attributes": [], "objects": [], "text": "x" * 999}))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + b"\xff\xff\xff" + whole[63:])
+    with pytest.raises(RecordError, match=r"a_SceneGraph\.json cannot be unpacked"):
+        stage_graphs(path, "statements", tmp_path / "rows.parquet")
+
+
 def test_another_release_is_refused(sources: Path, tmp_path: Path) -> None:
     (sources / "run.json").unlink()  # no longer synthetic
     assert "20 patients" in refuse(sources_of(sources), tmp_path / "out.sqlite")
@@ -239,5 +337,7 @@ def test_bad_sizes_are_refused(drawn: Path, tmp_path: Path) -> None:
         small("test", patients=0)
     with pytest.raises(RecordError, match="valid_share: 1; expected between 0 and 1"):
         small("train", valid_share=1.0)
-    with pytest.raises(RecordError, match=r"memory_limit: 0\.1 GiB; expected 0\.5 or more"):
-        build_ehrxqa(tmp_path / "out.sqlite", sources_of(drawn), small("test"), quiet=True, memory_limit_gib=0.1)
+    for limit in (0.1, float("nan"), float("inf"), 1e30):
+        with pytest.raises(RecordError, match=r"memory_limit: .* GiB; expected 0\.5 to 1,000,000"):
+            build_ehrxqa(tmp_path / "out.sqlite", sources_of(drawn), small("test"), quiet=True, memory_limit_gib=limit)
+    assert not any(tmp_path.iterdir())

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from chartsight import __version__
 from chartsight.errors import OutputError, RecordError
 from chartsight.progress import track
+from chartsight.records.build import MOST_MEMORY_GIB
 from chartsight.records.ehrxqa.cleaning import (
     CHARTED_ITEMS,
     DICTIONARIES,
@@ -123,8 +124,9 @@ def build_ehrxqa(
     """
     out = Path(out)
     config.check()
-    if memory_limit_gib < LEAST_MEMORY_GIB:
-        raise RecordError("bad-memory", "memory_limit", f"{memory_limit_gib:g} GiB", f"{LEAST_MEMORY_GIB} or more")
+    if not LEAST_MEMORY_GIB <= memory_limit_gib <= MOST_MEMORY_GIB:  # also refuses nan
+        expected = f"{LEAST_MEMORY_GIB} to {MOST_MEMORY_GIB:,}"
+        raise RecordError("bad-memory", "memory_limit", f"{memory_limit_gib:g} GiB", expected)
     check_replaceable(out)
     if out.is_dir():
         raise OutputError("output-exists", out, "is a folder", "a file, or nothing", "choose another name")
@@ -245,7 +247,7 @@ def choose_films(
     remove(taken)
     choose_frontal(connection)
     implausible_films(connection, steps.folder / "boxes", steps.facts("boxes")["path"])
-    gold = gold_films(steps.folder / "gold_statements")
+    gold = gold_films(steps.folder / "gold_statements", found.tables["gold_statements"])
     connection.register("by_hand", pa.table({"image_id": list(gold), "subject_id": list(gold.values())}))
     hand = gold_cohort(
         film_rows(connection, "films WHERE image_id IN (SELECT image_id FROM by_hand) ORDER BY place"),
@@ -325,7 +327,7 @@ def label_films(
         create_statements(connection, by_hand, "films_of_labels", gold_file, gold_statements)
         apply_rules(connection, "labels", statements_sql(gold_statements), ontology)
         hand = connection.execute("SELECT DISTINCT film, study_id FROM labels").fetchall()
-        gold = gold_films(by_hand)
+        gold = gold_films(by_hand, gold_file)
         if len(hand) != len(gold):
             raise RecordError(
                 "contradictory-sources", gold_file, f"{len(gold) - len(hand)} films without a usable statement", "none"

@@ -11,7 +11,7 @@ import calendar
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 from typing import Any
 
 import numpy as np
@@ -244,6 +244,10 @@ def draw_births(patients: Rows, where: object) -> dict[int, str]:
                 "malformed-row", where, f"row {number:,}: subject_id, anchor_year or anchor_age is missing"
             )
         born = int(year) - int(age)
+        if not MINYEAR <= born < MAXYEAR:
+            raise RecordError(
+                "malformed-row", where, f"row {number:,}: anchor_year less anchor_age is no year", "such as 2128"
+            )
         days = 366 if calendar.isleap(born) else 365
         day = date(born, 1, 1) + timedelta(days=draws.randint(0, days))
         births[subject] = f"{day:%Y-%m-%d} 00:00:00"
@@ -270,7 +274,7 @@ def usable_admissions(hospital: Hospital, dropped: dict[str, int]) -> tuple[list
         if None in row:
             raise RecordError("malformed-row", where, f"row {number:,}: an identifier or a time is missing")
         if row[0] not in anchors:
-            raise RecordError("malformed-row", where, f"row {number:,}: subject_id {row[0]} is not in patients")
+            raise RecordError("malformed-row", where, f"row {number:,}: its subject_id is not in patients")
     if len(set(table["hadm_id"])) < len(table["hadm_id"]):
         raise RecordError("malformed-table", where, "a hadm_id stands twice", "one row an admission")
     admitted, discharged = (parse_times(table[name], where, name) for name in ("admittime", "dischtime"))

@@ -233,5 +233,5 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text("utf-8"))
-    except (ValueError, UnicodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError("truncated-file", path, "is no JSON", ORIGINS["chest-imagenome"], "fetch it again") from error

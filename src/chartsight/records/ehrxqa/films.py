@@ -212,9 +212,16 @@ def usual_widths(widths: NDArray[np.float64]) -> tuple[float, float]:
     return float(mean - DEVIATIONS * deviation), float(mean + DEVIATIONS * deviation)
 
 
-def gold_films(folder: Path) -> dict[str, int]:
-    """image_id → subject_id of the films that were labelled by hand."""
+def gold_films(folder: Path, where: object) -> dict[str, int]:
+    """image_id → subject_id of the films that were labelled by hand.
+
+    Raises:
+        RecordError: A row of the file `where` lacks one of them.
+    """
     rows = staged_rows(folder, ("image_id", "patient_id"))
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise RecordError("malformed-row", where, f"row {number:,}: image_id or patient_id is missing")
     return {str(image).removesuffix(".dcm"): int(str(subject)) for image, subject in rows}
 
 

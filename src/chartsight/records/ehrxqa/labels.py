@@ -118,7 +118,7 @@ def create_statements(
                     THEN {packed("sentence", "place", "category", "relation")} END AS said, place
             FROM (SELECT film, said.study_id,
                     CAST(bbox AS said_name) AS object, CAST(label_name AS said_name) AS attribute,
-                    CAST(categoryID AS said_name) AS category, CAST(CAST(relation AS DOUBLE) AS INTEGER) AS relation,
+                    CAST(categoryID AS said_name) AS category, TRY_CAST(relation AS DOUBLE) AS relation,
                     TRY_CAST(split_part(row_id, '|', -1) AS INTEGER) AS sentence, {ROW} + 1 AS place
                 FROM {parquet_rows(folder)} AS said JOIN {quoted(films)} AS films
                     ON replace(said.image_id, '.dcm', '') = films.image_id

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chartsight.errors import RecordError
-from chartsight.records.ehrxqa.files import read_json
+from chartsight.records.ehrxqa.files import ORIGINS, read_json
 from chartsight.schema import CATEGORIES
 
 NOT_AN_ATTRIBUTE = "sternotomy wires"
@@ -49,9 +49,9 @@ def read_ontology(attribute_file: Path, ontology_file: Path, object_file: Path) 
     Raises:
         RecordError: A file has another form.
     """
-    objects = [line.strip().replace(",", "") for line in object_file.read_text("utf-8").splitlines()]
+    objects = [line.strip().replace(",", "") for line in read_lines(object_file)]
     by_category: dict[str, list[str]] = {}
-    for number, line in enumerate(attribute_file.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(attribute_file), start=1):
         parts = line.strip().replace(",", "").split("|")
         if len(parts) != 3:
             raise RecordError("malformed-row", attribute_file, f"line {number:,}", "category|relation|attribute")
@@ -107,13 +107,32 @@ def ontology_parts(ontology: Any, path: Path) -> tuple[dict[str, list[str]], dic
     Raises:
         RecordError: One is missing or is no mapping of lists.
     """
-    parts = []
+    parts: list[dict[str, list[str]]] = []
     for key in ("all_children", "possible_attribute_of"):
         part = ontology.get(key) if isinstance(ontology, dict) else None
-        if not isinstance(part, dict) or not all(isinstance(names, list) for names in part.values()):
+        if not isinstance(part, dict) or not all(map(is_list_of_texts, part.values())):
             raise RecordError("malformed-table", path, f"has no lists under {key!r}", "the ontology of Chest ImaGenome")
         parts.append(part)
     return parts[0], parts[1]
+
+
+def is_list_of_texts(value: Any) -> bool:
+    """Whether a value of a JSON file is one."""
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of one of the vocabularies.
+
+    Raises:
+        RecordError: It is no text.
+    """
+    try:
+        return path.read_text("utf-8").splitlines()
+    except UnicodeError as error:
+        raise RecordError(
+            "truncated-file", path, "is no text in UTF-8", ORIGINS["chest-imagenome"], "fetch it again"
+        ) from error
 
 
 def grouped_by_child(children: Mapping[str, Sequence[str]], known: frozenset[str]) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,25 @@ RELATIONS = {"yes": "1", "no": "0"}
 
 
 def graph_texts(place: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every scene graph of a folder or zip, by name."""
+    """Name and content of every scene graph of a folder or zip, by name.
+
+    Raises:
+        RecordError: The zip is damaged.
+    """
     if place.is_dir():
         for path in sorted(place.glob(f"*{SUFFIX}")):
             yield path.name, path.read_bytes()
         return
     with zipfile.ZipFile(place) as packed:
         for name in sorted(each for each in packed.namelist() if each.endswith(SUFFIX)):
-            yield name, packed.read(name)
+            try:
+                text = packed.read(name)
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+                raise RecordError(
+                    "truncated-file", place, f"{name} cannot be unpacked", "scene_graph.zip as downloaded",
+                    "fetch it again",
+                ) from error  # fmt: skip
+            yield name, text
 
 
 def statement_rows(graph: dict[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -68,8 +80,10 @@ def stage_graphs(place: Path, what: str, out: Path) -> Facts:
         batch: list[tuple[str, ...]] = []
         for name, text in graph_texts(place):
             try:
-                batch += rows_of(json.loads(text))
-            except (ValueError, KeyError, TypeError) as error:
+                rows = list(rows_of(json.loads(text)))
+                "".join(cell for row in rows for cell in row).encode()  # all of it text, and Unicode
+                batch += rows
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise RecordError(
                     "malformed-row", place, f"{name} is no scene graph", "Chest ImaGenome 1.0.0"
                 ) from error

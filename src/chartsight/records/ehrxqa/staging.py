@@ -12,8 +12,10 @@ A file is read by Arrow (`csv_batches`), and by DuckDB where that does not do; b
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from chartsight.records.ehrxqa.files import Source, file_columns
 from chartsight.records.ehrxqa.patient_lines import copy_patient_lines
 from chartsight.records.ehrxqa.published_csv import NOTHING, WHITE_SPACE, Kind, canonical, piece_rows
 from chartsight.records.ehrxqa.steps import Facts
-from chartsight.records.mimiciv import unreadable
+from chartsight.records.mimiciv import check_gzip, unreadable
 from chartsight.records.sql import literal, quoted, scalar
 from chartsight.runs import remove
 
@@ -39,6 +41,7 @@ ROW, PLACE = "file_row_number", "place"
 WHOLE_PATTERN = r"\s*[+-]?[0-9]+\s*"
 NUMBER_PATTERN = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*"
 WHOLE, NUMBER = re.compile(WHOLE_PATTERN, re.ASCII), re.compile(NUMBER_PATTERN, re.ASCII)
+MOST_WHOLE, MOST_NUMBER = "pow(2.0, 63)", "'inf'::DOUBLE"
 ROWS_A_GROUP = 2**17
 TEXTS_REMEMBERED = 2**16  # of numbers that were looked at
 
@@ -300,7 +303,7 @@ class Seen:
         """Look at the different texts of a column of numbers."""
         known = self.numbers.setdefault(name, set())
         for text in set(texts) - known:
-            if not NUMBER.fullmatch(text):
+            if not NUMBER.fullmatch(text) or math.isinf(float(text)):
                 raise NotPlain
             if not WHOLE.fullmatch(text):
                 self.has_decimals.add(name)
@@ -358,7 +361,10 @@ def stage_any(connection: duckdb.DuckDBPyConnection, source: Source, path: Path,
     if wanted.subjects is not None:
         patients, items = (", ".join(map(literal, some)) or "NULL" for some in (wanted.subjects, wanted.items))
         where = f"itemid IN ({items}) AND subject_id IN ({patients})"
-    copy_rows(connection, source, path, folder, where)
+    with ThreadPoolExecutor(1) as beside:  # DuckDB does not look at gzip's checksum
+        checked = beside.submit(check_gzip, path)
+        copy_rows(connection, source, path, folder, where)
+        checked.result()
     facts = profile(connection, source, path, folder / ROWS)
     rows = parquet_rows(folder)
     facts["pieces"] = {
@@ -439,8 +445,10 @@ def profile(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, r
         column = quoted(name)
         whole = f"regexp_full_match({column}, {literal(WHOLE_PATTERN)})"
         pattern = WHOLE_PATTERN + r"(\.0*)?" if name in source.whole else NUMBER_PATTERN
+        fits = f"abs(TRY_CAST({column} AS DOUBLE)) < {MOST_WHOLE if name in source.whole else MOST_NUMBER}"
+        is_number = f"regexp_full_match({column}, {literal(pattern)}) AND {fits}"
         bad, decimals = connection.execute(
-            f"""SELECT min({ROW}) FILTER (NOT regexp_full_match({column}, {literal(pattern)})),
+            f"""SELECT min({ROW}) FILTER (NOT coalesce({is_number}, false)),
                     count(*) FILTER (NOT {whole}) FROM {parquet} WHERE {column} IS NOT NULL AND NOT {plain[name]}"""
         ).fetchall()[0]
         if bad is not None:
