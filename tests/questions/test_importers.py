@@ -108,6 +108,7 @@ def test_bad_lines_are_listed_and_the_rest_is_kept(folder: Path) -> None:
         "unknown answer_type": row(1, answer_type="essay"),
         "the answer is no boolean": row(1, answer="perhaps", answer_type="boolean"),
         "the answer is no count": row(1, answer=1.5, answer_type="count"),
+        "the answer is no number": row(20, answer=10**400, answer_type="number"),
         "an answer outside allowed_answers": row(1, answer="red", allowed_answers=["left", "right"]),
         "the question names the patient": row(1, patient_id="MRN-0815", question="Has MRN-0815 a fracture?"),
         "the same image twice": {"images": ["images/01.png", "images/01.png"], "question": "New?", "answer": "no"},

@@ -117,6 +117,24 @@ def test_what_cannot_be_used_is_counted_with_its_number(tmp_path: Path, hospital
     assert sum(manifest["counts"]["dropped"].values()) + len(questions) == 1 + len(bad)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"t_tag": 5}, "t_tag or what v_tag names is no list"),
+        ({"v_tag": {"attribute": 5}}, "t_tag or what v_tag names is no list"),
+        ({"v_tag": {"object": "svc"}}, "t_tag or what v_tag names is no list"),
+        ({"answer": [10**400]}, "an answer that is no number, or of more than 64 bits"),
+        ({"answer": [float("inf")]}, "an answer that is no number, or of more than 64 bits"),
+    ],
+)
+def test_an_item_of_another_form_costs_itself_only(
+    tmp_path: Path, hospital_record: Path, database: Path, change: dict[str, Any], reason: str
+) -> None:
+    items = [choose_item(0, STUDIES[4], ["goiter"]), {**choose_item(1, STUDIES[5], ["hernia"]), **change}]
+    run, questions = imported(tmp_path, items, hospital_record, database=database)
+    assert list(questions) == ["train/0"] and run.dropped == {reason: 1}
+
+
 def test_gold_comes_from_the_program_and_a_tie_is_seen(tmp_path: Path, hospital_record: Path, database: Path) -> None:
     items = [
         picc_item(0, STUDIES[0], None), picc_item(1, STUDIES[1], None), lab_item(2, PATIENTS[0]),

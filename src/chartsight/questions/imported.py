@@ -102,7 +102,7 @@ def parse_answer(answer: Any, declared: Any, allowed: tuple[str, ...]) -> tuple[
     if kind in ("count", "number"):
         if isinstance(answer, bool) or not isinstance(answer, int if kind == "count" else int | float):
             raise wrong
-        if isinstance(answer, float) and not math.isfinite(answer):
+        if not is_storable(answer):
             raise wrong
         return kind, answer
     if not isinstance(answer, str) or not answer.strip():
@@ -124,6 +124,11 @@ def parse_plain_answer(answer: Any) -> tuple[AnswerType, Any]:
     if isinstance(answer, bool) or not isinstance(answer, int | float):
         raise RowProblem("no answer" if answer is None else "the answer is no text")
     return parse_answer(answer, None, ())
+
+
+def is_storable(value: int | float) -> bool:
+    """Whether a number is one that a database holds: finite, and of 64 bits when it is whole."""
+    return math.isfinite(value) if isinstance(value, float) else -(2**63) <= value < 2**63
 
 
 def _infer_type(answer: Any, allowed: tuple[str, ...]) -> AnswerType:

@@ -14,7 +14,6 @@ An answer is the first column of the rows: `[1]` is yes or a count by its templa
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,12 +22,13 @@ from typing import Any, Literal
 
 from chartsight.errors import QuestionError
 from chartsight.questions.answer_text import number_text
-from chartsight.questions.imported import SPLIT_NAMES, RowProblem
+from chartsight.questions.imported import SPLIT_NAMES, RowProblem, is_storable
 from chartsight.questions.layouts.json_array import is_plain_text, read_json_array
 from chartsight.schema import AnswerType, Split
 
 STEMS = ("train", "valid", "test")
 FOLDERS = ("", "dataset/mimic_iv_cxr", "dataset")
+NAMED = ("object", "category", "attribute", "comparison")  # lists in v_tag
 Modality = Literal["image", "table", "image+table"]
 Scope = Literal["none", "single", "group"]
 
@@ -130,9 +130,8 @@ class EhrxqaItem:
     def slots(self) -> dict[str, str]:
         """Findings, places and other values that fill the template, never an identifier."""
         slots: dict[str, str] = {}
-        for kind in ("object", "category", "attribute", "comparison"):
-            values = self.v_tag.get(kind) or []
-            for number, value in enumerate(values if isinstance(values, list) else [values], 1):
+        for kind in NAMED:
+            for number, value in enumerate(self.v_tag.get(kind) or (), 1):
                 slots[kind if number == 1 else f"{kind}{number}"] = str(value)
         slots |= {key: str(value) for key, value in self.value.items() if key not in _IDENTIFIER_KEYS}
         slots |= {key: _worded(value) for key, value in self.o_tag.items()}
@@ -208,6 +207,9 @@ def parse_item(item: Any, number: int, split: Split | None = None) -> EhrxqaItem
     value, o_tag, v_tag = (item.get(key) or {} for key in ("value", "o_tag", "v_tag"))
     if not all(isinstance(each, dict) for each in (value, o_tag, v_tag)):
         raise RowProblem("value, o_tag or v_tag is no object")
+    t_tag = item.get("t_tag") or ()
+    if not all(isinstance(each, list | tuple) for each in (t_tag, *(v_tag.get(kind) or () for kind in NAMED))):
+        raise RowProblem("t_tag or what v_tag names is no list")
     if any(
         not re.fullmatch(r"\d{1,18}(?:\.0)?", str(value[key]))
         for key in _IDENTIFIER_KEYS[:4]
@@ -223,7 +225,7 @@ def parse_item(item: Any, number: int, split: Split | None = None) -> EhrxqaItem
         named, item["id"] if isinstance(item.get("id"), int | str) else number,
         " ".join(str(texts["question"]).split()), " ".join(str(texts["template"]).split()), str(texts["query"]),
         program if isinstance(program, str) and program.strip() else None, value, " ".join(str(texts["q_tag"]).split()),
-        tuple(str(each) for each in item.get("t_tag") or ()), o_tag, v_tag, parse_rows(item.get("answer")),
+        tuple(str(each) for each in t_tag), o_tag, v_tag, parse_rows(item.get("answer")),
     )  # fmt: skip
 
 
@@ -239,8 +241,8 @@ def parse_rows(answer: Any) -> tuple[Any, ...] | None:
     values = tuple(row[0] if isinstance(row, list) and len(row) == 1 else row for row in rows)
     if any(isinstance(value, list | dict) for value in values):
         raise RowProblem("an answer of several columns")
-    if any(isinstance(value, float) and not math.isfinite(value) for value in values):
-        raise RowProblem("an answer that is no number")
+    if any(isinstance(value, int | float) and not is_storable(value) for value in values):
+        raise RowProblem("an answer that is no number, or of more than 64 bits")
     return values
 
 
