@@ -340,16 +340,15 @@ def questions_import(
     if format == "ehrsql":
         from chartsight.questions.ehrsql import import_ehrsql
 
-        means_nothing = {"--images": images, "--record": record, "--terms": terms}
-        for option, value in (*means_nothing.items(), ("--split patient", split if split == "patient" else None)):
+        for option, value in (("--images", images), ("--record", record), ("--terms", terms)):
             if value is not None:
                 raise ChartsightError(
                     "bad-option",
                     option,
                     "means nothing for ehrsql",
-                    hint="it has tables alone, its own splits and terms",
+                    hint="it has tables alone, and its own terms",
                 )
-        run = import_ehrsql(file, out, database=database, force=force, quiet=quiet)
+        run = import_ehrsql(file, out, database=database, split=split, seed=seed, force=force, quiet=quiet)
     else:
         from chartsight.questions.importers import ImportConfig, import_questions
 
@@ -467,7 +466,7 @@ def questions_curate(
     lines = [f"{out}: {counts(run.kept)}", render_table(table)]
     for name, words in (("per_slots_majority", "a majority"), ("question_only", "the question's words")):
         shown = " → ".join("–" if each[name] is None else f"{100 * each[name]:.1f} %" for each in (before, after))
-        lines.append(f"test answered right by {words} alone: {shown}")
+        lines.append(f"{run.config['blind_scored_on']} answered right by {words} alone: {shown}")
     show(as_json, result, "\n".join(lines))
 
 

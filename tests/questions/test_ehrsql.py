@@ -20,6 +20,7 @@ from chartsight.questions.ehrsql import (
     shape_of,
     type_answer,
 )
+from chartsight.questions.export import ExportConfig, export_questions
 from chartsight.records import open_published, run_published
 from chartsight.records.published_sql import open_reordered
 from chartsight.schema import Question
@@ -131,10 +132,41 @@ def test_patients_that_the_released_splits_share_are_counted(release: Path, tmp_
     run = import_ehrsql(release, tmp_path / "q.parquet", quiet=True)
     assert run.kept["patients in train and valid"] == 1
     assert (run.kept["train"], run.kept["valid"], run.kept["test"]) == (2, 7, 0)
+    assert run.faults["split-overlap"]["ids"] == ["a3", "b3"]
+    assert run.faults["split-overlap"]["values"]["patient"]["train-valid"] == 1
+
+
+def test_split_anew_no_patient_stands_in_two_splits(release: Path, tmp_path: Path) -> None:
+    """Questions about nobody stay where they were; those about a group are left out and counted."""
+    run = import_ehrsql(release, tmp_path / "q.parquet", split="patient", valid_share=0.0, test_share=0.4, quiet=True)
+    found = by_id(tmp_path / "q.parquet")
+    assert found["a3"].split == found["b3"].split != found["a5"].split
+    assert (found["a1"].split, found["a2"].split, found["a6"].split) == ("train", "valid", "valid")
+    assert run.dropped == {"about a group of patients, who stand in several splits": 1}  # a4
+    assert not any("patients in" in name and count for name, count in run.kept.items())
+
+
+def test_a_set_is_exported_but_for_lists_that_hold_a_value_twice(release: Path, tmp_path: Path) -> None:
+    path = release / "data/mimic_iv/valid/answer.json"
+    path.write_text(path.read_text().replace("[['88.0'], ['91.0']]", "[['88.0'], ['88.0']]"))
+    import_ehrsql(release, tmp_path / "q.parquet", quiet=True)
+    run = export_questions(
+        tmp_path / "q.parquet", tmp_path / "out", ExportConfig("jsonl", allow_leakage=True), quiet=True
+    )
+    assert run.dropped == {"a published list that holds a value twice": 1, "not answerable": 1}
+
+
+def test_without_test_questions_guessers_are_scored_on_valid(release: Path, tmp_path: Path) -> None:
+    import_ehrsql(release, tmp_path / "q.parquet", quiet=True)
+    priors = json.loads((tmp_path / "q.card.json").read_text())["priors"]
+    assert priors["scored_on"] == "valid"
+    assert priors["per_template_majority"]["accuracy"] == pytest.approx(1 / 7)  # b3 has the shape and answer of a3
+    assert "of valid right without looking" in (tmp_path / "q.card.html").read_text()
 
 
 def test_ties_are_found_by_running_the_query(release: Path, ehrsql_database: Path, tmp_path: Path) -> None:
     run = import_ehrsql(release, tmp_path / "q.parquet", database=ehrsql_database, quiet=True)
+    assert run.faults["tied"]["ids"] == ["a5"]
     # aspirin and heparin begin at the same minute; the first charted time is one, whichever row it is taken from
     assert {key for key, each in by_id(tmp_path / "q.parquet").items() if each.tied} == {"a5"}
     assert run.kept["tied"] == 1
@@ -169,7 +201,7 @@ def test_an_answer_that_the_database_gives_otherwise_is_counted(
     path = release / "data/mimic_iv/valid/answer.json"
     path.write_text(path.read_text().replace("[['sc']]", "[['iv']]"))
     run = import_ehrsql(release, tmp_path / "q.parquet", database=ehrsql_database, quiet=True)
-    assert run.kept["answers that the database gives otherwise"] == 1
+    assert run.faults["answer-differs"]["ids"] == ["a2"]
     assert json.loads(by_id(tmp_path / "q.parquet")["a2"].answer) == ["iv"], "the published one stands"
 
 

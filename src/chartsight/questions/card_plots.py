@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chartsight.figures import render_svg
+from chartsight.schema import Split
 
 # Stand-in colours that become the page's variables afterwards.
 TEXT, SOFT, LINE, ACCENT, WARN = "#010203", "#040506", "#070809", "#0a0001", "#0a0002"
@@ -16,7 +17,7 @@ MOST_BARS = 14
 
 
 def plot_guessers(priors: Mapping[str, Any]) -> str | None:
-    """What each guesser scores on test, in percent; None without test questions."""
+    """What each guesser scores on the scored split, in percent; None where nothing is scored."""
     named = [
         ("one answer to everything", priors["overall_majority"]["accuracy"]),
         ("one answer to each template", priors["per_template_majority"]["accuracy"]),
@@ -24,9 +25,8 @@ def plot_guessers(priors: Mapping[str, Any]) -> str | None:
         ("reads the question (TF-IDF, logistic regression)", priors["question_only"]["accuracy"]),
     ]
     bars = [(name, 100 * value) for name, value in named if value is not None]
-    return (
-        _bars(bars, "of test answered right without looking, %", "What a guesser scores", limit=100) if bars else None
-    )
+    label = f"of {priors['scored_on']} answered right without looking, %"
+    return _bars(bars, label, "What a guesser scores", limit=100) if bars else None
 
 
 def plot_answers(counts: Sequence[tuple[str, int]]) -> str | None:
@@ -36,22 +36,22 @@ def plot_answers(counts: Sequence[tuple[str, int]]) -> str | None:
     return _bars(bars, "share of all questions, %", "The commonest answers") if bars else None
 
 
-def plot_templates(templates: Sequence[Mapping[str, Any]]) -> str | None:
-    """Every template: the entropy of its answers against its prior on test; a dot's area is its test questions."""
-    rows = [row for row in templates if row["accuracy"] is not None and row["test"]]
+def plot_templates(templates: Sequence[Mapping[str, Any]], scored: Split) -> str | None:
+    """Every template: entropy of its answers, its prior on the scored split; a dot's area is its questions there."""
+    rows = [row for row in templates if row["accuracy"] is not None and row[scored]]
     if len(rows) < 3:
         return None
     figure, axes = _figure(3.6)
-    most = max(row["test"] for row in rows)
+    most = max(row[scored] for row in rows)
     axes.scatter(
         [row["entropy_bits"] for row in rows], [100 * row["accuracy"] for row in rows],
-        s=[12 + 160 * row["test"] / most for row in rows], color=ACCENT, alpha=0.55, linewidths=0,
+        s=[12 + 160 * row[scored] / most for row in rows], color=ACCENT, alpha=0.55, linewidths=0,
     )  # fmt: skip
     axes.set_ylim(-3, 103)
     axes.set_xlim(left=-0.05)
     axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_xlabel("entropy of a template's answers, bits")
-    axes.set_ylabel("its commonest answer is right on test, %")
+    axes.set_ylabel(f"its commonest answer is right on {scored}, %")
     return render_svg(figure, "Entropy and prior of every template", VARIABLES)
 
 

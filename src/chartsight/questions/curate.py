@@ -26,7 +26,7 @@ from chartsight.questions.gold import Answers, Ask, answer_ask
 from chartsight.questions.guesser import words_of
 from chartsight.questions.labels import FilmLabels, read_film_labels
 from chartsight.questions.released import source_id
-from chartsight.questions.splits import leak_values
+from chartsight.questions.splits import leak_values, scored_split
 from chartsight.questions.subgroups import read_films
 from chartsight.questions.subsets import Subset, select_subset
 from chartsight.questions.templates import TemplateSet, read_templates
@@ -164,7 +164,8 @@ def curate_questions(
     run.kept = {"questions": len(curated.kept), "added": curated.added}
     run.kept |= {split: sum(each.split == split for each in curated.kept) for split in SPLITS}
     before, after = (_guessed(each) for each in (chosen, curated.kept))
-    run.config = {**run.config, "blind_before": before, "blind_after": after}
+    scored = scored_split(chosen)
+    run.config = {**run.config, "blind_scored_on": scored, "blind_before": before, "blind_after": after}
     kept = {name: value for name, value in metadata.items() if name in ("seed", "source")}
     if "film_index" in metadata:
         kept["film_index"] = str(film_index_of(questions))

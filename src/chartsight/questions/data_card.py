@@ -19,7 +19,7 @@ from chartsight.questions.consistency import find_repeats
 from chartsight.questions.files import film_index_of, read_question_metadata, read_questions
 from chartsight.questions.guesser import score_guesser
 from chartsight.questions.identifiers import find_identifier
-from chartsight.questions.splits import find_leaks, leak_values
+from chartsight.questions.splits import find_leaks, leak_values, scored_split
 from chartsight.questions.subgroups import Films, describe_subgroups, read_films
 from chartsight.runs import Run, check_apart, new_output, read_manifest, removed_on_failure, write_json
 from chartsight.schema import SPLITS, Pairing, Question, Split, Terms
@@ -61,7 +61,8 @@ def build_data_card(
         faults = (read_manifest(questions_path) or {}).get("faults") or {}
     card["faults"] = {name: {"count": each["count"], "meaning": each["meaning"]} for name, each in faults.items()}
     plots = {
-        "guessers": plot_guessers(card["priors"]), "templates": plot_templates(card["templates"]),
+        "guessers": plot_guessers(card["priors"]),
+        "templates": plot_templates(card["templates"], card["priors"]["scored_on"]),
         "answers": plot_answers([(each["answer"], each["n"]) for each in card["answers"]]),
     }  # fmt: skip
     template = (resources.files("chartsight.questions") / "data_card.html.j2").read_text("utf-8")
@@ -250,10 +251,12 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     """What the majority answer of train scores on test: over all, per template, per template with its
     slots in either order.
 
-    A template that train lacks is answered by the overall majority. Accuracies are None without test questions.
+    A template that train lacks is answered by the overall majority. Without test questions valid's are scored, as
+    `scored_on` says; accuracies are None without either.
     """
+    scored = scored_split(questions)
     train = [question for question in questions if question.split == "train"]
-    test = [question for question in questions if question.split == "test"]
+    test = [question for question in questions if question.split == scored]
 
     overall = commonest_answers(train, lambda question: "")
     template = commonest_answers(train, lambda question: question.template_id)
@@ -290,6 +293,7 @@ def measure_priors(questions: Sequence[Question]) -> dict[str, Any]:
     }  # fmt: skip
     measured = [each["accuracy"] for name, each in priors.items() if name != "per_template"]
     priors["best"] = max((each for each in measured if each is not None), default=None)
+    priors["scored_on"] = scored
     return priors
 
 

@@ -25,7 +25,9 @@ from typing import Any, Literal
 from chartsight.errors import OutputError, QueryError, QuestionError
 from chartsight.progress import track
 from chartsight.questions.data_card import build_data_card
+from chartsight.questions.faults import Faults
 from chartsight.questions.files import write_questions
+from chartsight.questions.released import note_all, source_id, split_anew
 from chartsight.questions.splits import find_leaks
 from chartsight.records.ehrsql_schema import NOW
 from chartsight.records.published_sql import open_published, open_reordered, run_published
@@ -59,14 +61,20 @@ class EhrsqlItem:
 
 
 def import_ehrsql(
-    source: Path, out: Path, *, database: Path | None = None, quiet: bool = False, force: bool = False
-) -> Run:
-    """A question set from EHRSQL-2024's files; a data card and a manifest beside it. The released splits are kept.
+    source: Path, out: Path, *, database: Path | None = None, split: Literal["released", "patient"] = "released",
+    seed: int = 7, valid_share: float = 0.1, test_share: float = 0.2, quiet: bool = False, force: bool = False,
+) -> Run:  # fmt: skip
+    """A question set from EHRSQL-2024's files; a data card and a manifest beside it.
 
     Args:
         source: The folder of one split, or one that holds train/ and valid/ (or data/mimic_iv/train/), or a data.json.
         out: `questions.parquet`.
         database: Of `records build-ehrsql`: ties are looked for, and answers that no file gives are made.
+        split: `released` keeps the splits and reports the patients that they share; `patient` splits anew, without
+            the questions about groups, whose patients stand in several splits.
+        seed: Of a new split.
+        valid_share: Share of patients in valid.
+        test_share: Share of patients in test.
         quiet: Without progress.
         force: Replace `out`.
 
@@ -82,26 +90,37 @@ def import_ehrsql(
     if out.exists() and not force:
         raise OutputError("output-exists", out, "exists already", hint="choose another name or pass --force")
     check_apart(out, *folders, *([database] if database else []))
-    config = {"format": "ehrsql", "source": str(source), "database": str(database) if database else None}
-    run = Run("questions import", config, terms="share-alike", pairing="real")
+    config = {
+        "format": "ehrsql", "source": str(source), "database": str(database) if database else None, "split": split,
+    }  # fmt: skip
+    run = Run("questions import", config, seed, terms="share-alike", pairing="real")
     questions: list[Question] = []
+    faults = Faults()
     for folder in folders:
         version, items = read_split(folder, run)
-        split = split_of(folder, version)
+        named = split_of(folder, version)
         if database is not None:
-            items = _run_again(items, database, folder, split, run, quiet=quiet)
-        questions += [_question(item, split, f"ehrsql-2024:{version}", tied) for item, tied in items]
+            items = _run_again(items, database, folder, named, run, faults, quiet=quiet)
+        questions += [_question(item, named, f"ehrsql-2024:{version}", tied) for item, tied in items]
     if not questions:
         reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(run.dropped.items())) or "it is empty"
         raise QuestionError("nothing-to-import", source, f"no usable item: {reasons}", WHERE_FROM)
     if database is not None:
         run.read(database)
+    for question in questions:
+        if question.tied:
+            faults.note("tied", source_id(question))
+        if question.answer == "[]":
+            faults.note("empty-answer", source_id(question))
+    note_all(questions, {}, faults, run)
+    if split == "patient":
+        questions = split_anew(questions, {}, run, seed, valid_share, test_share)
     run.kept = {"questions": len(questions), **_count(questions), **run.kept}
     run.outputs.append({"path": str(out), "rows": len(questions)})
     card = out.with_name(f"{out.stem}.card.html")
     with removed_on_failure(out, card, card.with_suffix(".json")):
         write_questions(out, questions, {}, replace=force)
-        build_data_card(out, card, replace=True)
+        build_data_card(out, card, faults=run.faults, replace=True)
         run.write(out)
     return run
 
@@ -276,8 +295,9 @@ def read_slots(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _run_again(
-    items: Iterator[tuple[EhrsqlItem, bool]], database: Path, folder: Path, split: Split, run: Run, *, quiet: bool
-) -> Iterator[tuple[EhrsqlItem, bool]]:
+    items: Iterator[tuple[EhrsqlItem, bool]], database: Path, folder: Path, split: Split, run: Run, faults: Faults, *,
+    quiet: bool,
+) -> Iterator[tuple[EhrsqlItem, bool]]:  # fmt: skip
     """Items with the rows of their file, else of the database, and whether the stored order decides them."""
     with ExitStack() as stack:
         stored = stack.enter_context(open_published(database))
@@ -292,8 +312,7 @@ def _run_again(
                 run.drop(f"its query does not run ({error.code})", folder / "label.json", item.own_id)
                 continue
             if item.rows is not None and sorted(item.rows) != rows:
-                key = "answers that the database gives otherwise"
-                run.kept[key] = run.kept.get(key, 0) + 1
+                faults.note("answer-differs", item.own_id)
             yield replace(item, rows=rows if item.rows is None else item.rows), any(other != rows for other in others)
 
 

@@ -155,6 +155,9 @@ def write_turns(questions: Sequence[Question], index: FilmIndex, config: ExportC
         if not question.answerable:
             run.drop("not answerable", "questions", question.question_id)
             continue
+        if refusals.repeats_members(question):
+            run.drop("a published list that holds a value twice", "questions", question.question_id)
+            continue
         words = word_question(question, config.text)
         turn = Turn(
             question, "\n".join([*[IMAGE_TOKEN] * n_films, words]), render_answer(question.answer, question.answer_type)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chartsight.questions.splits import scored_split
 from chartsight.schema import Question
 
 MOST_ROWS = 12_000  # questions it learns from; more barely change the figure and cost minutes
@@ -82,9 +83,10 @@ def words_of(question: Question) -> str:
 
 
 def score_guesser(questions: Sequence[Question]) -> dict[str, Any]:
-    """What the guesser scores on test, over all and for each answer type: accuracy and n; None where it cannot."""
+    """What the guesser scores on test (`scored_split`), over all and for each answer type: accuracy and n, or None."""
+    scored = scored_split(questions)
     train = [question for question in questions if question.split == "train"]
-    test = [question for question in questions if question.split == "test"]
+    test = [question for question in questions if question.split == scored]
     guesses = guess_from_words(train, test)
     if guesses is None:
         return {"accuracy": None, "n": len(test), "by_answer_type": {}}

@@ -27,7 +27,6 @@ from chartsight.errors import FilmError, OutputError, QuestionError
 from chartsight.imaging.film_index import IndexedFilm, write_film_index
 from chartsight.imaging.pixels import FilmHeader, probe_film
 from chartsight.progress import track
-from chartsight.questions.consistency import find_repeats
 from chartsight.questions.data_card import build_data_card
 from chartsight.questions.faults import Faults
 from chartsight.questions.files import write_questions
@@ -39,9 +38,8 @@ from chartsight.questions.layouts.vqa_rad import read_vqa_rad
 from chartsight.questions.released import (
     import_cxr_vqa,
     import_ehrxqa,
-    note_overlaps,
+    note_all,
     read_record_films,
-    source_id,
     split_anew,
 )
 from chartsight.questions.splits import assign_splits, check_splits
@@ -349,18 +347,9 @@ def _write_rows(
             source=source,
         )
     if config.format != "jsonl":  # a public set keeps its splits, for its published figures' sake
-        _note_faults(list(questions.values()), {film.image_id: film.digest for film in films.values()}, run)
+        digests = {film.image_id: film.digest for film in films.values()}
+        note_all(list(questions.values()), digests, Faults(), run)
     return list(questions.values())
-
-
-def _note_faults(questions: Sequence[Question], digests: Mapping[str, str], run: Run) -> None:
-    faults = Faults()
-    for question in (question for group in find_repeats(questions, digests).contradicted for question in group):
-        faults.note("question-contradicted", source_id(question))
-    overlaps = note_overlaps(questions, digests, faults)
-    run.faults = faults.summary()
-    if "split-overlap" in run.faults:
-        run.faults["split-overlap"]["values"] = overlaps
 
 
 def _index_films(

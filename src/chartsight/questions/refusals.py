@@ -171,6 +171,14 @@ def check_set(question: Question) -> None:
         raise refuse("set-as-text", question.question_id, "a set that is no sorted list of distinct texts")
 
 
+def repeats_members(question: Question) -> bool:
+    """Whether an answer of EHRSQL-2024 is a list as published, rows that stand there twice included: no set."""
+    if question.answer_type != "set" or not question.source.startswith("ehrsql-2024:"):
+        return False
+    value = json.loads(question.answer)
+    return len(set(value)) < len(value)
+
+
 def check_read_back(turn: Turn) -> None:
     """merged-options: what is written reads back to the very value.
 

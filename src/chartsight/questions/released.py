@@ -356,15 +356,27 @@ def finish(questions: Sequence[Question], films: RecordFilms, faults: Faults, ru
     kept = {question.question_id: question for question in questions}
     if repeated := len(questions) - len(kept):
         run.drop("repeated question", run.verb, count=repeated)
-    repeats = find_repeats(kept.values(), digests)
+    note_all(list(kept.values()), digests, faults, run)
+    return list(kept.values())
+
+
+def note_all(questions: Sequence[Question], digests: Mapping[str, str], faults: Faults, run: Run) -> None:
+    """Fills the faults of `run`: what was noted before, repeats, contradictions and overlaps of the splits.
+
+    Args:
+        questions: Each once.
+        digests: image_id → digest.
+        faults: Found so far.
+        run: Of the import.
+    """
+    repeats = find_repeats(questions, digests)
     for name, groups in (("question-repeated", repeats.repeated), ("question-contradicted", repeats.contradicted)):
         for question in (question for group in groups for question in group):
             faults.note(name, source_id(question))
-    overlaps = note_overlaps(list(kept.values()), digests, faults)
+    overlaps = note_overlaps(questions, digests, faults)
     run.faults = faults.summary()
     if "split-overlap" in run.faults:
         run.faults["split-overlap"]["values"] = overlaps
-    return list(kept.values())
 
 
 def source_id(question: Question) -> str:

@@ -65,6 +65,12 @@ def assign_splits(
     return {key: split_at(places[find(key)]) for key in leader}
 
 
+def scored_split(questions: Iterable[Question]) -> Split:
+    """The split that models are measured on: test, or valid where there is no test question."""
+    splits = {question.split for question in questions}
+    return "valid" if "valid" in splits and "test" not in splits else "test"
+
+
 def leak_values(question: Question, digests: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
     """What of a question must not stand in two splits: its patient, every study, every image."""
     yield {"patient": question.subject_id}

@@ -10,6 +10,7 @@ from typing import Any
 
 from chartsight.errors import ChartsightError
 from chartsight.questions.files import film_index_of
+from chartsight.questions.splits import scored_split
 from chartsight.schema import SPLITS, Question
 
 AGE_GROUPS = (
@@ -82,7 +83,7 @@ def describe_subgroups(
         ("age", lambda question: age_group(films.ages.get(question.subject_id or 0))),
         ("view", lambda question: _view(question, films)),
     ]
-    rows = []
+    rows, scored = [], scored_split(questions)
     for feature, value_of in features:
         groups: dict[str, list[Question]] = defaultdict(list)
         for question in questions:
@@ -94,7 +95,7 @@ def describe_subgroups(
         for value in [each for each in order if each in groups and each != UNKNOWN] + [UNKNOWN] * (UNKNOWN in groups):
             members = groups[value]
             booleans = [question.answer for question in members if question.answer_type == "boolean"]
-            test = [question for question in members if question.split == "test"]
+            test = [question for question in members if question.split == scored]
             row: dict[str, Any] = {
                 "feature": feature, "value": value,
                 **{split: sum(question.split == split for question in members) for split in SPLITS},
