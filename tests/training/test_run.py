@@ -17,6 +17,7 @@ import torch
 import yaml
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from chartsight.errors import ChartsightError, FilmError, GateError, OutputError, QuestionError
@@ -68,7 +69,18 @@ def test_a_run_leaves_all_that_it_says(taught: Path) -> None:
     assert [line["step"] for line in lines if "valid_accuracy" in line] == [4, 8, 12]
     assert all({"valid_loss", "valid_accuracy", "valid_accuracy_boolean"} <= set(line) for line in lines if
                "valid_loss" in line)  # fmt: skip
-    assert any((taught / "tensorboard").iterdir())
+    asked = next(each["evaluated"] for each in manifest["outputs"] if "evaluated" in each)
+    assert sum(asked.values()) == 12 and len(asked) > 1
+    board = EventAccumulator(str(taught / "tensorboard")).Reload()
+    for line in lines:
+        if "valid_accuracy" in line:
+            by_kind = {name: line[f"valid_accuracy/{name}"] for name in asked}
+            assert sum(by_kind[name] * n for name, n in asked.items()) == pytest.approx(
+                12 * line["valid_accuracy"], abs=1e-4
+            )
+    for name in ("valid_accuracy_boolean", *(f"valid_accuracy/{name}" for name in asked)):
+        logged = {event.step: event.value for event in board.Scalars(name)}
+        assert logged == pytest.approx({line["step"]: line[name] for line in lines if name in line}, abs=1e-6)
     card = read_card(taught / "model")
     assert card.name == "tiny-taught" and card.reads_film and card.base_fingerprint
 

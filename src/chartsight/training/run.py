@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,7 @@ def train_answers(
         if odds.asked:
             odds.write(out / "model")
     run.outputs.append({"path": str(out / "model"), "seconds": round(time.perf_counter() - started, 1)})
+    run.outputs.append({"evaluated": dict(sorted(Counter(each.template_id for each in trainer.valid).items()))})
     run.outputs.append({"best": trainer.state.best_metric, "best_step": trainer.state.best_global_step})
     run.write(out)
     processes.wait_for_everyone()

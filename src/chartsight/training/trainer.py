@@ -255,7 +255,7 @@ class FilmTrainer(ResumableTrainer):
         return self.optimizer
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Loss and generated answers on the valid questions: eval_loss, eval_accuracy, eval_accuracy_<answer type>."""
+        """Loss and generated answers on the valid questions: see `generated_accuracy`."""
         started = time.perf_counter()
         self.model.eval()
         metrics = {"eval_loss": self._valid_loss(), **self._valid_accuracy()}

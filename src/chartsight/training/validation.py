@@ -17,7 +17,7 @@ from chartsight.vlm.checkpoint import Vlm
 def generated_accuracy(
     vlm: Vlm, questions: Sequence[Question], encode: Callable[[Vlm, Sequence[str]], Tensor], *, reads_film: bool
 ) -> dict[str, float]:
-    """accuracy, and accuracy_<answer type>, of what the model says to each question.
+    """accuracy, accuracy_<answer type> and accuracy/<template_id> of what the model says to each question.
 
     Args:
         vlm: In evaluation mode.
@@ -32,12 +32,11 @@ def generated_accuracy(
         FilmQuestions(image_ids[0] if reads_film else None, tuple(build_example(question).prompt for question in asked))
         for image_ids, asked in by_film.items()
     ]
-    right: dict[str, list[bool]] = {}
+    right: dict[str, list[bool]] = {"accuracy": []}
     for asked, answers in zip(by_film.values(), answer_films(vlm, items, encode=encode), strict=True):
         for question, answer in zip(asked, answers, strict=True):
             parsed = parse_answer(answer.text, question.answer_type, question.allowed_answers)
             is_right = parsed.outcome == "answered" and correct(question, parsed.value)
-            right.setdefault(question.answer_type, []).append(is_right)
-    every = [each for answers in right.values() for each in answers]
-    by_type = {f"accuracy_{kind}": sum(each) / len(each) for kind, each in sorted(right.items())}
-    return {"accuracy": sum(every) / len(every), **by_type}
+            for name in ("accuracy", f"accuracy_{question.answer_type}", f"accuracy/{question.template_id}"):
+                right.setdefault(name, []).append(is_right)
+    return {name: sum(each) / len(each) for name, each in sorted(right.items())}
