@@ -75,9 +75,8 @@ def test_a_run_leaves_all_that_it_says(taught: Path) -> None:
     for line in lines:
         if "valid_accuracy" in line:
             by_kind = {name: line[f"valid_accuracy/{name}"] for name in asked}
-            assert sum(by_kind[name] * n for name, n in asked.items()) == pytest.approx(
-                12 * line["valid_accuracy"], abs=1e-4
-            )
+            right = sum(by_kind[name] * n for name, n in asked.items())
+            assert right == pytest.approx(12 * line["valid_accuracy"], abs=1e-4)
     for name in ("valid_accuracy_boolean", *(f"valid_accuracy/{name}" for name in asked)):
         logged = {event.step: event.value for event in board.Scalars(name)}
         assert logged == pytest.approx({line["step"]: line[name] for line in lines if name in line}, abs=1e-6)

@@ -77,8 +77,8 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
     TensorBoard always; W&B and trackio when the recipe asks for them and they are installed.
 
     `metrics.jsonl` holds one JSON object a line: step, seconds, and loss and learning_rate, or valid_loss,
-    valid_accuracy, valid_accuracy_<answer type> and valid_accuracy/<template_id>. After a resume, lines past the resumed
-    step are dropped.
+    valid_accuracy, valid_accuracy_<answer type> and valid_accuracy/<template_id>. After a resume, lines past the
+    resumed step are dropped.
     """
 
     def __init__(

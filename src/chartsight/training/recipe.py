@@ -150,6 +150,8 @@ class AnswerRecipe(Recipe):
             raise ValueError("checkpointing: auto is found out with tokens_per_batch: auto")
         if self.weights != "float32" and parts[0] == "full":
             raise ValueError(f"weights: {self.weights} holds a frozen base, and the language model learns in full")
+        if self.weights == "nf4" and self.parallel == "fsdp2":
+            raise ValueError("weights of four bits cannot be spread over processes: nf4 with ddp, bfloat16 with fsdp2")
         if self.weights != "float32" and self.precision == "float32":
             raise ValueError(f"weights: {self.weights} is computed in bfloat16, and precision says float32")
         return self

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from chartsight.evaluation.metrics import correct
-from chartsight.evaluation.normaliser import parse_answer
+from chartsight.evaluation.scorers import score_text
 from chartsight.schema import Question
 from chartsight.training.examples import build_example
 from chartsight.vlm.answering import FilmQuestions, answer_films
@@ -35,8 +34,7 @@ def generated_accuracy(
     right: dict[str, list[bool]] = {"accuracy": []}
     for asked, answers in zip(by_film.values(), answer_films(vlm, items, encode=encode), strict=True):
         for question, answer in zip(asked, answers, strict=True):
-            parsed = parse_answer(answer.text, question.answer_type, question.allowed_answers)
-            is_right = parsed.outcome == "answered" and correct(question, parsed.value)
+            is_right = score_text(question, answer.text).is_correct
             for name in ("accuracy", f"accuracy_{question.answer_type}", f"accuracy/{question.template_id}"):
                 right.setdefault(name, []).append(is_right)
     return {name: sum(each) / len(each) for name, each in sorted(right.items())}
