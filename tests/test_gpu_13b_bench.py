@@ -18,7 +18,7 @@ def test_every_way_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_13b, "QUESTIONS_A_STEP", 16)
     monkeypatch.setattr(gpu_13b, "USUAL_BATCHES", (8, 16))
     measured = list(gpu_13b.measure_all(gpu_13b.TINY, "cpu", peak=1.0))
-    assert [each.what.split(" ")[0] for each in measured] == ["learning"] * 4 + ["answering"] * 2
+    assert [each.what.split(",")[0] for each in measured] == ["learning"] * 4 + ["answering"] * 2
     assert all(each.per_s > 0 for each in measured)
     assert all(each.tflops and each.share == pytest.approx(each.tflops) for each in measured[:4])
     assert measured[2].per_s > measured[0].per_s, "eight questions in a row against one"
