@@ -139,10 +139,16 @@ def test_films_that_are_gone_cut_short_or_others(answer_recipe: Recipes, lesson:
 
 
 def test_no_weight_is_read(answer_recipe: Recipes, starter_folder: Path, tmp_path: Path) -> None:
-    """The weights are taken away: the doctor does not notice."""
+    """Every value behind the header is overwritten: the doctor does not notice. Without the file it does."""
     bare = Path(shutil.copytree(starter_folder, tmp_path / "bare"))
-    (bare / "model.safetensors").unlink()
+    weights = bare / "model.safetensors"
+    whole = weights.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    weights.write_bytes(whole[:header] + b"\xff" * (len(whole) - header))
     assert not examine(answer_recipe(base=str(bare)), quiet=True).faults
+    weights.write_bytes(whole[:-1])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: cannot be read"):
+        examine(answer_recipe(base=str(bare)), quiet=True)
 
 
 def test_a_twin_is_examined_without_films(answer_recipe: Recipes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,6 +161,13 @@ def test_a_base_in_bfloat16_is_learned_over_in_float32(answer_recipe: Recipes, t
     exact = short(answer_recipe)
     train_answers(exact, tmp_path / "exact", quiet=True)
     assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "exact"), rel=0.05)
+
+
+def test_four_bits_are_not_spread_over_processes(answer_recipe: Recipes) -> None:
+    with pytest.raises(ValidationError, match="nf4 with ddp, bfloat16 with fsdp2"):
+        answer_recipe(weights="nf4", precision="auto", parallel="fsdp2")
+    answer_recipe(weights="nf4", precision="auto", parallel="ddp")
+    answer_recipe(weights="bfloat16", precision="auto", parallel="fsdp2")
 
 
 def test_four_bits_need_their_library(answer_recipe: Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

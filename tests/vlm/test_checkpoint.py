@@ -144,9 +144,10 @@ def test_weights_load_strictly(folder: Path, edit: Callable[[dict[str, Tensor]],
 def test_weights_that_are_gone_or_cut_off(folder: Path) -> None:
     whole = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
-    assert refused(folder).code == "bad-weights"
+    error = refused(folder)
+    assert error.code == "bad-shard" and str(error).startswith(str(folder / WEIGHTS))
     (folder / WEIGHTS).unlink()
-    assert refused(folder).code == "bad-weights"
+    assert refused(folder).code == "no-weights"
     (folder / WEIGHTS).write_bytes(whole)
     (folder / "tokenizer.json").unlink()
     assert refused(folder).code == "bad-weights"
@@ -237,9 +238,10 @@ def test_an_adapter_with_a_key_too_many_or_too_few(adapter: Path) -> None:
 def test_an_adapter_whose_weights_are_gone(adapter: Path) -> None:
     path = adapter / "model" / ADAPTER
     path.write_bytes(path.read_bytes()[:-8])
-    assert refused(adapter).code == "bad-weights"
+    error = refused(adapter)
+    assert error.code == "bad-shard" and str(error).startswith(str(path))
     path.unlink()
-    assert refused(adapter).code == "bad-weights"
+    assert refused(adapter).code == "missing-shard"
 
 
 def test_an_adapter_without_its_configuration_asks_no_network(adapter: Path) -> None:

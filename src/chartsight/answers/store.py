@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from chartsight.runs import disk_full, is_disk_full
+
 
 def answer_key(
     *,
@@ -62,11 +64,16 @@ class AnswerStore:
         if not new:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            for key, answer in new.items():
-                file.write(json.dumps({"key": key, **answer}, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                for key, answer in new.items():
+                    file.write(json.dumps({"key": key, **answer}, ensure_ascii=False) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if is_disk_full(error):  # what was kept so far stays, and is not asked again
+                raise disk_full(self.path) from error
+            raise
         self._answers.update(new)
 
     def _read(self) -> None:

@@ -255,6 +255,7 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
         from chartsight.vlm.any_model import load_chat_model
 
         return load_chat_model(folder, card, device, own, weights)
+    check_architecture(folder)
     try:
         # Another shape is tolerated here only to be listed, and refused, with the other differences below.
         model, report = LlavaForConditionalGeneration.from_pretrained(
@@ -263,7 +264,7 @@ def load_vlm(name_or_path: str | Path, device: str = "cpu", *, merge: bool = Tru
         )  # fmt: skip
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, SafetensorError) as error:
-        raise _unreadable(folder, "weights, configuration or tokenizer", error) from error
+        raise _damaged(folder, None) or _unreadable(folder, "weights, configuration or tokenizer", error) from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if keys := sorted(map(str, report.get(kind) or ())):
             raise CheckpointError("other-weights", folder, f"{kind.replace('_', ' ')}: {', '.join(keys[:4])}", "none")
@@ -315,6 +316,41 @@ def image_features(config: Any) -> int:
     return image_tokens(vision.image_size, vision.patch_size, config.vision_feature_select_strategy)
 
 
+def check_architecture(folder: Path) -> None:
+    """Nothing, when `config.json` names a LLaVA in Hugging Face's layout.
+
+    Raises:
+        CheckpointError: It names another, or there is none.
+    """
+    from chartsight.vlm.layouts.settings import CONFIG, HUGGING_FACE, architecture, read_settings
+
+    if (named := architecture(folder, read_settings(folder / CONFIG))) != HUGGING_FACE:
+        raise CheckpointError("wrong-architecture", folder / CONFIG, f"architectures is [{named!r}]", HUGGING_FACE)
+
+
+def check_weights(folder: Path, adapter: str | None = None) -> None:
+    """Nothing, when every file of weights (or the adapter's one) is there and whole, by its header.
+
+    Raises:
+        CheckpointError: The first that is not.
+    """
+    from chartsight.vlm.weights import read_file, read_weights
+
+    if adapter is None:
+        read_weights(folder)
+    else:
+        read_file(folder / adapter)
+
+
+def _damaged(folder: Path, adapter: str | None) -> CheckpointError | None:
+    """What is wrong with one file of weights; None when all are whole."""
+    try:
+        check_weights(folder, adapter)
+    except CheckpointError as found:
+        return found
+    return None
+
+
 def _unreadable(folder: Path, parts: str, error: Exception) -> CheckpointError:
     reason = f"{type(error).__name__}: {str(error).strip().split(chr(10))[0][:120]}"
     return CheckpointError("bad-weights", folder, f"{parts} cannot be read ({reason})", "a whole model folder")
@@ -340,7 +376,7 @@ def _with_adapter(model: LlavaForConditionalGeneration, folder: Path, *, merge: 
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
             adapted = PeftModel.from_pretrained(model, folder)
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise _unreadable(folder, "the adapter", error) from error
+        raise _damaged(folder, ADAPTER) or _unreadable(folder, "the adapter", error) from error
     held = {
         name.replace(".modules_to_save.default.", ".")
         .replace(".lora_magnitude_vector.default.weight", ".lora_magnitude_vector")  # DoRA's

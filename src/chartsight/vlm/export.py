@@ -25,7 +25,9 @@ from chartsight.vlm.checkpoint import (
     CONVERSION,
     ModelCard,
     base_folder,
+    check_architecture,
     fingerprint,
+    image_features,
     load_vlm,
     model_folder,
     read_card,
@@ -105,6 +107,11 @@ def export(source: str | Path, out: Path, config: ExportConfig, *, force: bool =
     check_apart(out, folder, whole)
     form = "original-lora" if config.lora else "original"
     llava = _read_config(whole)
+    told, features = base_card or card, image_features(llava)
+    if told is not None and told.image_tokens != features:
+        raise CheckpointError(
+            "other-features", whole / CARD, f"says {told.image_tokens} image tokens", f"{features}, as its tower gives"
+        )
     stored = original_names(whole, llava)
     weights = merged(stored, lora) if lora is not None else stored
     for path in sorted({tensor.file for tensor in weights.values()} | set(lora.files if lora is not None else ())):
@@ -157,16 +164,16 @@ def export(source: str | Path, out: Path, config: ExportConfig, *, force: bool =
             tower = (
                 weights if is_tuned else {to_clip(name): each for name, each in all_weights.items() if _is_tower(name)}
             )
-            told = read_settings(partial / CONVERSION)
-            told["check"] = check_logits(
+            written = read_settings(partial / CONVERSION)
+            written["check"] = check_logits(
                 OriginalReading(
                     settings, stored if config.lora else read_weights(partial), tower, llava.vision_config.to_dict(),
                     settings["vocab_size"], read_lora(partial, Path(base_name)) if config.lora else None,
                 ),
                 load_vlm(folder), folder,
             )  # fmt: skip
-            write_json(partial / CONVERSION, told)
-            run.outputs.append({"check": told["check"]})
+            write_json(partial / CONVERSION, written)
+            run.outputs.append({"check": written["check"]})
         run.outputs.append({"notes": notes})
         run.kept = {"tensors": len(weights)}
         run.write(partial)
@@ -176,6 +183,7 @@ def export(source: str | Path, out: Path, config: ExportConfig, *, force: bool =
 def _read_config(folder: Path) -> LlavaConfig:
     from transformers import LlavaConfig
 
+    check_architecture(folder)
     stored = read_settings(folder / CONFIG)
     vision, text = (dict(stored.get(key) or {}).get("model_type") for key in ("vision_config", "text_config"))
     if vision not in {"clip_vision_model", None} or text not in {"llama", "mistral", None}:
@@ -260,7 +268,10 @@ def _without_extra_rows(
     from transformers import AutoTokenizer
 
     image, rows = llava.image_token_id, llava.text_config.vocab_size
-    tokenizer = AutoTokenizer.from_pretrained(whole, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(whole, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError("no-tokenizer", whole, "its tokenizer is missing or damaged", "a whole model") from error
     if image < tokenizer.vocab_size or image >= rows:
         return weights
     notes.append(f"{rows - image} rows from the image token on are cut off")

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chartsight.errors import CheckpointError
-from chartsight.vlm.checkpoint import ModelCard, base_folder, fingerprint, model_folder, read_card
+from chartsight.vlm.checkpoint import (
+    ADAPTER,
+    ModelCard,
+    base_folder,
+    check_architecture,
+    check_weights,
+    fingerprint,
+    model_folder,
+    read_card,
+)
 from chartsight.vlm.prompts import prompt_template
 from chartsight.vlm.tokens import PromptTokenizer
 
@@ -60,7 +69,8 @@ def read_outline(name_or_path: str | Path) -> Outline:
     """A model's outline, through its adapters down to the base.
 
     Raises:
-        CheckpointError: A folder, card, configuration or tokenizer is missing; an adapter of another base.
+        CheckpointError: A folder, card, configuration, tokenizer or file of weights is missing or, by its header, cut
+            short; tensors are missing, unknown or misshapen; it is no LLaVA; an adapter of another base.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -76,7 +86,10 @@ def read_outline(name_or_path: str | Path) -> Outline:
                 "other-base", folder, f"its base {card.base} has fingerprint {found}", str(card.base_fingerprint),
                 "train again, or point `base` in the card to the base it was trained on",
             )  # fmt: skip
+        check_weights(folder, ADAPTER)
         return Outline(base.folder, folder, card, base.config, base.tokenizer)
+    check_architecture(folder)
+    check_weights(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -85,4 +98,8 @@ def read_outline(name_or_path: str | Path) -> Outline:
         raise CheckpointError(
             "bad-outline", folder, f"configuration or tokenizer cannot be read ({reason})", "a whole model folder"
         ) from error
+    if config.vision_config.model_type == "clip_vision_model":
+        from chartsight.vlm.export import original_names
+
+        original_names(folder, config)  # every tensor by name and shape
     return Outline(folder, folder, card, config, tokenizer)
