@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from chartsight.errors import CheckpointError, RecipeError
 from chartsight.training import run as training
