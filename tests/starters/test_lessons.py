@@ -15,6 +15,7 @@ from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.imaging.film_index import read_film_index
 from chartsight.questions.answer_text import render_answer
 from chartsight.questions.files import film_index_of, read_questions
+from chartsight.questions.refusals import check_film
 from chartsight.records import RecordSources, build_record
 from chartsight.records.record import open_record
 from chartsight.schema import WHOLE_FILM, Question
@@ -153,6 +154,14 @@ def test_every_film_is_asked_about_and_splits_are_by_patient(record: Path, film_
         assert split_of.setdefault(question.subject_id, question.split) == question.split
     assert {"train", "valid"} == set(split_of.values())
     assert film_index_of(film_lesson / "everything.parquet") == record.resolve()
+
+
+def test_questions_name_the_study_of_their_film(record: Path, film_lesson: Path) -> None:
+    """Else a training run refuses them: a film of a study that the question is not about."""
+    study_of = {image_id: film.study_id for image_id, film in read_film_index(record).items()}
+    for name in ("everything.parquet", "reading.parquet"):
+        for question in read_questions(film_lesson / name):
+            check_film(question, study_of, {})
 
 
 def test_a_lateral_film_is_never_asked_where(record: Path, film_lesson: Path) -> None:

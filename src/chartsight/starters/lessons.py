@@ -61,10 +61,12 @@ def write_scene_lesson(out: Path, *, scenes: int, seed: int, quiet: bool = False
             targets += [(image_id, label, float(label in present)) for label in labels]
             split: Split = "valid" if index % 40 == 0 else "train"
             describe = DESCRIBE[index % len(DESCRIBE)]
-            captions.append(_lesson(split, "caption", image_id, index, describe, "text", json.dumps(scene.caption())))
+            captions.append(
+                _lesson(split, "caption", image_id, index, index, describe, "text", json.dumps(scene.caption()))
+            )
             for asked in ask_scene(scene, seed, index):
                 question = _lesson(
-                    split, asked.template_id, image_id, index, asked.question, asked.answer_type, asked.answer,
+                    split, asked.template_id, image_id, index, index, asked.question, asked.answer_type, asked.answer,
                     asked.allowed_answers,
                 )  # fmt: skip
                 questions.append(question)
@@ -91,14 +93,16 @@ def write_film_lesson(record: Path, out: Path, *, seed: int, quiet: bool = False
         random = np.random.default_rng([seed, index])
         if caption := caption_of_report(reports.get(study_id, "")):
             describe = DESCRIBE_FILM[int(random.integers(len(DESCRIBE_FILM)))]
-            captions.append(_lesson(split, "caption", image_id, subject_id, describe, "text", json.dumps(caption)))
+            captions.append(
+                _lesson(split, "caption", image_id, study_id, subject_id, describe, "text", json.dumps(caption))
+            )
         instructed = ask_film(facts[image_id], vocabulary, random)
         read = read_film(facts[image_id], vocabulary, random)
         for lesson, every in ((questions, instructed), (readings, read)):
             lesson += [
                 _lesson(
-                    split, asked.template_id, image_id, subject_id, asked.question, asked.answer_type, asked.answer,
-                    asked.allowed_answers,
+                    split, asked.template_id, image_id, study_id, subject_id, asked.question, asked.answer_type,
+                    asked.answer, asked.allowed_answers,
                 )
                 for asked in every
             ]  # fmt: skip
@@ -166,13 +170,13 @@ def corpus(lesson: Path) -> Iterator[str]:
 
 
 def _lesson(
-    split: Split, template: str, image_id: str, subject_id: int, question: str, answer_type: AnswerType, answer: str,
-    allowed: tuple[str, ...] = (),
+    split: Split, template: str, image_id: str, study_id: int, subject_id: int, question: str,
+    answer_type: AnswerType, answer: str, allowed: tuple[str, ...] = (),
 ) -> Question:  # fmt: skip
     digest = hashlib.sha256(f"{image_id}|{template}|{question}|{answer}".encode()).hexdigest()[:16]
     return Question(
         question_id=digest, split=split, template_id=template, phrasing_id=template, kind="image/one",
-        modality="image", scope="single", subject_id=subject_id, study_ids=(subject_id,), image_ids=(image_id,),
+        modality="image", scope="single", subject_id=subject_id, study_ids=(study_id,), image_ids=(image_id,),
         question=question, visual_question=question, program="", parameters="{}", now=None, answer_type=answer_type,
         answer=answer, allowed_answers=allowed, answerable=True, tied=False, label_source="drawn",
         pairing="synthetic", terms="synthetic", source="starter lesson",
