@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Plain(training.FilmTrainer):
 
 training.FilmTrainer = Plain  # type: ignore[misc]
 torch.set_num_threads(1)
-PartialState(cpu=True)
+time.sleep(6 * PartialState(cpu=True).process_index)  # so that no process may count on the others being as fast
 try:
     recipe = AnswerRecipe.model_validate_json(recipe_path.read_text("utf-8"))
     training.train_answers(recipe, out, resume="--resume" in flags, quiet=True)

@@ -90,6 +90,7 @@ def train_answers(
         load_tracker(name)
     # Only now, when everything was read: a run that never began leaves nothing behind, and removes nothing.
     processes = PartialState()
+    processes.wait_for_everyone()  # each has checked the folder before one makes it
     if processes.is_main_process:
         make_run_folder(recipe, out, resume=resume)
         run.write(out, status="running")
