@@ -17,9 +17,9 @@ from chartsight.errors import CheckpointError, RecipeError
 from chartsight.training import run as training
 from chartsight.training import trainer
 from chartsight.training.memory_probe import BATCHES
-from chartsight.training.micro_batches import KeptBytes, padded_width, split_rows, token_budget
+from chartsight.training.micro_batches import PROCESSOR_TOKENS, KeptBytes, split_rows, token_budget, width_step_on
 from chartsight.training.recipe import AnswerRecipe
-from chartsight.training.rows import FilmRow
+from chartsight.training.rows import FilmRow, collate_rows, padded_width
 from chartsight.training.run import train_answers
 from chartsight.vlm.checkpoint import Vlm, load_vlm, save_vlm
 from chartsight.vlm.starter import StarterSize, build_starter
@@ -44,6 +44,18 @@ def test_every_row_once_in_order_within_the_budget(lengths: list[int], tokens: i
     assert len(batches) >= parts and all(batches)
     if tokens is not None:
         assert all(len(batch) == 1 or len(batch) * padded_width(batch) <= tokens for batch in batches)
+
+
+def test_few_widths_where_a_kernel_is_kept_for_each_and_no_padding_where_none_is() -> None:
+    processor, card = torch.device("cpu"), torch.device("cuda")
+    assert width_step_on(processor, bfloat16=False) == 1
+    assert width_step_on(processor, bfloat16=True) == 64
+    assert width_step_on(card, bfloat16=True) == 8
+    rows = [row(70), row(65)]
+    assert [padded_width(rows, step) for step in (1, 8, 64)] == [70, 72, 128]
+    assert collate_rows(rows, 0, 8).input_ids.shape == (2, 72)
+    assert len(split_rows(rows, 144, width_step=8)) == 1
+    assert len(split_rows(rows, 144, width_step=64)) == 2
 
 
 def test_room_for_as_many_tokens_as_there_is() -> None:
@@ -84,7 +96,7 @@ def test_memory_is_probed_and_layers_are_computed_twice_only_when_they_must(
         return dict(json.loads((tmp_path / name / BATCHES).read_text()))
 
     ample = run("ample", 10**9, checkpointing="auto")
-    assert not ample["checkpointing"] and ample["tokens"] > 10_000
+    assert not ample["checkpointing"] and ample["tokens"] == PROCESSOR_TOKENS
     longest = 160
     tight = int(ample["bytes_a_token"] * longest)  # less than one row takes, and more than it takes twice computed
     small = run("tight", tight, checkpointing="auto")

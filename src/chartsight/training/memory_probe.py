@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from chartsight.errors import RecipeError
-from chartsight.training.micro_batches import padded_width, token_budget
+from chartsight.training.micro_batches import token_budget
 from chartsight.training.recipe import AnswerRecipe
-from chartsight.training.rows import FilmRow
+from chartsight.training.rows import FilmRow, padded_width
 
 BATCHES = "batches.json"  # how a run with tokens_per_batch or checkpointing cuts its steps
 
@@ -19,6 +19,8 @@ def probe_memory(
     *,
     free: int,
     learning: int,
+    usual: int | None,
+    width_step: int,
     kept_bytes: Callable[[FilmRow], int],
     checkpoint_layers: Callable[[], None],
 ) -> dict[str, Any]:
@@ -29,16 +31,21 @@ def probe_memory(
         longest: Row of the run.
         free: Bytes, with the weights in place.
         learning: Weights that learn.
+        usual: Tokens learned from at once, at most, however many fit.
+        width_step: Widths are multiples of it.
         kept_bytes: What autograd keeps of a forward pass over a row.
         checkpoint_layers: Has layers computed twice from now on; called at most once.
 
     Raises:
         RecipeError: Not even the longest row fits.
     """
-    found: dict[str, Any] = {"tokens": recipe.tokens_per_batch, "checkpointing": recipe.checkpointing == "always"}
+    found: dict[str, Any] = {
+        "tokens": usual if recipe.tokens_per_batch is None else recipe.tokens_per_batch,
+        "checkpointing": recipe.checkpointing == "always",
+    }
     if recipe.tokens_per_batch != "auto":
         return found
-    width = padded_width([longest])
+    width = padded_width([longest], width_step)
     if found["checkpointing"]:
         checkpoint_layers()
     for _ in range(2):
@@ -53,4 +60,6 @@ def probe_memory(
             "no-room", "memory", f"{found['tokens']:,} tokens fit, and the longest row has {width:,}",
             "room for one row", "checkpointing: auto, fewer branches_per_row, weights: bfloat16, or a larger card",
         )  # fmt: skip
+    if usual is not None:
+        found["tokens"] = min(found["tokens"], usual)
     return found

@@ -14,24 +14,38 @@ from typing import Any
 import torch
 from torch import nn
 
-from chartsight.training.rows import WIDTH_STEP, FilmRow
+from chartsight.training.rows import WIDTH_STEP, FilmRow, padded_width
 
 # What is left of the free memory for other things than kept tensors: gradients in flight, kernels, fragmentation.
 USED_SHARE = 0.8
+# A processor learns from so many tokens at once at most: more do not fit its caches and are new memory in every layer.
+PROCESSOR_TOKENS = 4096
+# Tensor cores multiply by eights.
+GPU_WIDTH_STEP = 8
 
 
-def padded_width(rows: Sequence[FilmRow]) -> int:
-    """Width of a batch of these rows."""
-    return math.ceil(max(len(row.input_ids) for row in rows) / WIDTH_STEP) * WIDTH_STEP
+def width_step_on(device: torch.device, *, bfloat16: bool) -> int:
+    """What widths are multiples of; 1, no padding but to the longest row, where nothing is lost by many widths."""
+    if device.type == "cpu":
+        return WIDTH_STEP if bfloat16 else 1
+    return GPU_WIDTH_STEP
 
 
-def split_rows(rows: Sequence[FilmRow], tokens: int | None, parts: int = 1) -> list[list[FilmRow]]:
+def usual_tokens(device: torch.device) -> int | None:
+    """How many tokens are learned from at once, at most, when nothing is said: on a GPU all of a step."""
+    return PROCESSOR_TOKENS if device.type == "cpu" else None
+
+
+def split_rows(
+    rows: Sequence[FilmRow], tokens: int | None, parts: int = 1, width_step: int = WIDTH_STEP
+) -> list[list[FilmRow]]:
     """The rows in order, in at least `parts` batches of at most `tokens` tokens each, padding counted.
 
     Args:
         rows: Of one step.
         tokens: A row that is longer has a batch of its own; None puts all rows in one.
         parts: At most one a row.
+        width_step: Widths are multiples of it.
     """
     if tokens is None and parts == 1:
         return [list(rows)]
@@ -39,7 +53,7 @@ def split_rows(rows: Sequence[FilmRow], tokens: int | None, parts: int = 1) -> l
     most = math.ceil(len(rows) / parts)
     for row in rows:
         wider = [*batches[-1], row] if batches else [row]
-        fits = tokens is None or len(wider) * padded_width(wider) <= tokens
+        fits = tokens is None or len(wider) * padded_width(wider, width_step) <= tokens
         if batches and fits and len(wider) <= most:
             batches[-1] = wider
         else:

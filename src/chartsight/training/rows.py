@@ -12,6 +12,7 @@ Exactly the loss and gradients of one row a question (tests/training/test_rows.p
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,8 +22,9 @@ from torch import Tensor
 from chartsight.errors import QuestionError
 from chartsight.vlm.answering import common_prefix_length
 
-# Rows are padded to a multiple of this. The CPU's kernels are kept for every shape that they meet: with a width of its
-# own for each batch a run of 80 steps held 3.1 GB, with these 1.8 GB, in the same time (2 cores, 2026-11-24).
+# Rows are padded to a multiple of this when a processor multiplies in bfloat16: its kernels are kept for every shape
+# that they meet. With a width of its own for each batch a run of 80 steps held 3.1 GB, with these 1.8 GB, in the same
+# time (2 cores, 2026-11-24).
 WIDTH_STEP = 64
 
 
@@ -113,6 +115,8 @@ class RowBatch:
         input_ids: int64 [B, T].
         position_ids: int64 [B, T].
         attention_mask: bool [B, 1, T, T] (true = may look), or bool [B, T] when every row has a single branch.
+        causal: The first so many tokens look at all before them, in every row: the beginning that all have, and the
+            whole row when every row has a single branch (nothing stands behind padding).
         logits_to_keep: bool [B, T], true at N positions.
         targets: int64 [N], in reading order of `logits_to_keep`.
         question_of_target: int64 [N], numbered over the batch.
@@ -123,10 +127,18 @@ class RowBatch:
     input_ids: Tensor
     position_ids: Tensor
     attention_mask: Tensor
+    causal: int
     logits_to_keep: Tensor
     targets: Tensor
     question_of_target: Tensor
     n_questions: int
+
+    @property
+    def mask_of_branches(self) -> Tensor:
+        """bool [B, 1, T - causal, T]: of the other tokens alone, as `training.attention` takes it."""
+        if self.attention_mask.dim() == 2:
+            return self.attention_mask[:, None, None, :].expand(-1, -1, 0, -1)
+        return self.attention_mask[:, :, self.causal :]
 
 
 def branch_mask(branch: Tensor, is_token: Tensor) -> Tensor:
@@ -150,14 +162,18 @@ def branch_mask(branch: Tensor, is_token: Tensor) -> Tensor:
     return (mask | torch.eye(length, dtype=torch.bool, device=branch.device))[:, None]
 
 
-def collate_rows(rows: Sequence[FilmRow], pad_id: int) -> RowBatch:
-    """The rows as one batch.
+def padded_width(rows: Sequence[FilmRow], width_step: int = WIDTH_STEP) -> int:
+    """Width of a batch of these rows: of the longest, and what is missing to a multiple of `width_step`."""
+    return math.ceil(max(len(row.input_ids) for row in rows) / width_step) * width_step
+
+
+def collate_rows(rows: Sequence[FilmRow], pad_id: int, width_step: int = WIDTH_STEP) -> RowBatch:
+    """The rows as one batch, padded to a multiple of `width_step`.
 
     Raises:
         QuestionError: A row without a single answer token: it would teach nothing and say nothing.
     """
-    longest = max(len(row.input_ids) for row in rows)
-    width = math.ceil(longest / WIDTH_STEP) * WIDTH_STEP
+    width = padded_width(rows, width_step)
     shape = (len(rows), width)
     ids = torch.full(shape, pad_id)
     positions, branch = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
@@ -179,11 +195,13 @@ def collate_rows(rows: Sequence[FilmRow], pad_id: int) -> RowBatch:
         n_questions += row.n_questions
     # A single branch is ordinary causal attention: the fast kernels need no explicit mask.
     single = all(row.n_questions == 1 for row in rows)
+    beginning = min(bisect_right(row.branch, 0) for row in rows)
     return RowBatch(
         image_ids=tuple(image_id for row in rows for image_id in row.image_ids),
         input_ids=ids,
         position_ids=positions,
         attention_mask=is_token if single else branch_mask(branch, is_token),
+        causal=width if single else beginning,
         logits_to_keep=keep,
         targets=torch.tensor(targets),
         question_of_target=torch.tensor(owner),

@@ -19,6 +19,7 @@ from transformers import TrainerState, TrainingArguments
 from chartsight.errors import RecipeError
 from chartsight.runs import write_json
 from chartsight.schema import Question
+from chartsight.training.attention import attend_by_branches
 from chartsight.training.checkpoints import ResumableTrainer, WholeCheckpoints
 from chartsight.training.data import spread
 from chartsight.training.examples import build_example, build_rows
@@ -26,7 +27,7 @@ from chartsight.training.film_inputs import FilmInputs
 from chartsight.training.learner import PROJECTOR, TOWER, language_part
 from chartsight.training.loss import question_loss
 from chartsight.training.memory_probe import BATCHES, probe_memory
-from chartsight.training.micro_batches import KeptBytes, free_bytes, split_rows
+from chartsight.training.micro_batches import KeptBytes, free_bytes, split_rows, usual_tokens, width_step_on
 from chartsight.training.order import SimilarLengths
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.progress import TrainingProgress
@@ -59,6 +60,7 @@ class FilmTrainer(ResumableTrainer):
         self.vlm = replace(vlm, model=learner)
         self.film_inputs = inputs
         self.tokens_per_batch: int | None = None  # found before the first step
+        self.by_branches = attend_by_branches(learner)
         self.valid = spread(valid, recipe.evaluate.questions)
         self.valid_rows = build_rows(
             [build_example(question) for question in self.valid],
@@ -109,6 +111,7 @@ class FilmTrainer(ResumableTrainer):
             model=learner, args=arguments, train_dataset=list(rows), eval_dataset=self.valid_rows,
             data_collator=list, callbacks=[progress, WholeCheckpoints()],
         )  # fmt: skip
+        self.width_step = width_step_on(self.args.device, bfloat16=self.args.bf16)
         # The loss below is divided by the questions of the whole optimiser step already.
         self.loss_is_scaled_for_ga = True
         if recipe.evaluate.patience is not None:
@@ -143,6 +146,7 @@ class FilmTrainer(ResumableTrainer):
         """Decide how many tokens are learned from at once, once a run: what goes on cuts its steps as before."""
         recipe, kept = self.recipe, self.out / BATCHES
         if recipe.tokens_per_batch is None and recipe.checkpointing == "never":
+            self.tokens_per_batch = usual_tokens(self.args.device)
             return
         if resumed and kept.is_file():
             found = json.loads(kept.read_text("utf-8"))
@@ -164,6 +168,8 @@ class FilmTrainer(ResumableTrainer):
             max(self.train_dataset, key=lambda row: len(row.input_ids)),
             free=free,
             learning=sum(each.numel() for each in self.learning_weights().values()),
+            usual=usual_tokens(self.args.device),
+            width_step=self.width_step,
             kept_bytes=self._kept_bytes,
             checkpoint_layers=self._checkpoint_layers,
         )
@@ -182,11 +188,11 @@ class FilmTrainer(ResumableTrainer):
 
     def collate(self, rows: Sequence[FilmRow]) -> dict[str, Any]:
         """A batch as the keyword arguments of `compute_loss`."""
-        batch = collate_rows(rows, self.vlm.tokenizer.pad_token_id)
+        batch = collate_rows(rows, self.vlm.tokenizer.pad_token_id, self.width_step)
         collated = {
             "input_ids": batch.input_ids,
             "position_ids": batch.position_ids,
-            "attention_mask": batch.attention_mask,
+            "attention_mask": batch.mask_of_branches if self.by_branches else batch.attention_mask,
             "logits_to_keep": batch.logits_to_keep,
             "targets": batch.targets,
             "question_of_target": batch.question_of_target,
@@ -204,7 +210,7 @@ class FilmTrainer(ResumableTrainer):
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """The loss of one step's rows (or of one of its accumulated parts), learned from in batches that fit."""
-        batches = split_rows(inputs, self.tokens_per_batch, self._parts(inputs))
+        batches = split_rows(inputs, self.tokens_per_batch, self._parts(inputs), self.width_step)
         total = torch.zeros((), device=self.args.device)
         for nth, rows in enumerate(batches):
             # Gradients are exchanged between processes once, after the last batch.
@@ -216,7 +222,8 @@ class FilmTrainer(ResumableTrainer):
         """At least so many batches: parts of a model that are spread over processes are used by all at once."""
         if self.recipe.parallel == "ddp" or self.n_processes == 1:
             return 1
-        needed = torch.tensor([len(split_rows(rows, self.tokens_per_batch))], device=self.args.device)
+        least = len(split_rows(rows, self.tokens_per_batch, width_step=self.width_step))
+        needed = torch.tensor([least], device=self.args.device)
         return int(self.accelerator.gather(needed).max())
 
     def floating_point_ops(self, inputs: Any) -> int:
