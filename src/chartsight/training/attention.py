@@ -38,8 +38,9 @@ def attend_branches(
     """
     causal = 0 if attention_mask is None else query.shape[2] - attention_mask.shape[2]
     if causal == 0:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    first, last = query.split([causal, query.shape[2] - causal], dim=2)
+        whole, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        return whole, None
+    first, last = query[:, :, :causal], query[:, :, causal:]
     beginning, _ = sdpa_attention_forward(module, first, key[:, :, :causal], value[:, :, :causal], None, **kwargs)
     if last.shape[2] == 0:
         return beginning, None
