@@ -3,26 +3,33 @@
     python benchmarks/training.py --peers FOLDER                               a table; FOLDER holds TRL
     python benchmarks/training.py --peers FOLDER --write docs/performance.md   between the markers of that page
     python benchmarks/training.py --tokens 64 --questions 8 --plot losses.svg  one case, and its loss curves
+    python benchmarks/training.py --peers FOLDER --cells cells.json            goes on where it was interrupted
 
     pip install --no-deps --target FOLDER trl==1.16.0 datasets dill multiprocess xxhash httpx httpcore h11 anyio \\
         aiohttp multidict yarl frozenlist aiosignal attrs propcache aiohappyeyeballs requests urllib3
 
 chartsight learns by its own verb's code (`train_answers`), TRL by its SFTTrainer, the third by a plain Hugging Face
 Trainer with a collator of twenty lines; each in a process of its own, each setting of `GRID` for both peers, of which
-the fastest counts. Answers are a word and EOS, so that a mean over tokens is a mean over questions, and all loss curves
-have to be the same. Time is of whole optimiser steps after the first, films decoded by each in its own way, in seconds
-of the processor (other work on the machine moves it less than the clock). The program ends with exit code 3 when the
-losses differ, or when sharing films falls short of `BARS`.
+the fastest counts; each as often as `--repeats` says, in turns, and its fastest run counts. Answers are a word and
+EOS, so that a mean over tokens is a mean over questions, and all loss curves have to be the same. Time is of whole
+optimiser steps after the first, films decoded by each in its own way, in seconds of the processor (other work on the
+machine moves it less than the clock). The token bound is tokens of separate rows over tokens of shared rows: what would
+be won if time went with tokens alone. The program ends with exit code 3 when the losses differ, or when sharing films
+falls short of `BARS`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -32,15 +39,16 @@ import typer
 from chartsight.errors import GateError
 from chartsight.exits import run_alone
 from chartsight.figures import Section, describe_machine
+from chartsight.runs import package_versions, write_json
 
 STEPS = 4  # the first is not timed
 QUESTIONS_A_STEP = 32
 HIDDEN, MLP, LAYERS, HEADS, VOCABULARY = 256, 688, 4, 4, 512
 TOWER_HIDDEN, TOWER_LAYERS, PATCH = 64, 2, 14
 LEARNING_RATE, SEED = 1e-3, 0
-CASES = ((64, 8), (576, 8), (576, 1))  # image tokens, questions a film
+CASES = ((64, 8), (576, 8), (64, 1), (576, 1))  # image tokens, questions a film
 # Share of the token bound, or how many times faster, at least, than the fastest peer.
-BARS = {(576, 8): ("bound", 0.85), (64, 8): ("times", 3.0), (576, 1): ("times", 1.0)}
+BARS = {(576, 8): ("bound", 0.85), (64, 8): ("times", 3.0), (64, 1): ("times", 1.0), (576, 1): ("times", 1.0)}
 SAME_LOSS = 1e-4
 # Of both peers: questions at once; the rest of a step is accumulated. Layers computed twice, TRL's own default, were
 # slower in every case tried (576 image tokens, 16 at once: TRL 3.54 questions/s, 4.48 without): they are left out.
@@ -59,6 +67,7 @@ class Result:
         clock: By the wall.
         questions: Learned from in them.
         losses: Of every step.
+        load: Of the machine, a minute's mean when it ended; the contender itself is 1 of it.
     """
 
     name: str
@@ -66,6 +75,7 @@ class Result:
     clock: float
     questions: int
     losses: list[float] = field(default_factory=list)
+    load: float = 0.0
 
     @property
     def speed(self) -> float:
@@ -154,7 +164,7 @@ def make_case(folder: Path, image_tokens: int, per_film: int) -> None:
         len(vlm.prompts.prompt_ids(example.prompt, 1)) + len(vlm.prompts.answer_ids(example.answer)) - 1
         for example in map(build_example, train)
     )
-    peers = {"examples": [each for asked in order for each in asked], "bound": plain / sum(lengths)}
+    peers = {"examples": [each for asked in order for each in asked], "plain": plain, "shared": sum(lengths)}
     (folder / "peers.json").write_text(json.dumps(peers), "utf-8")
 
 
@@ -326,7 +336,58 @@ def run_one(folder: Path, contender: str, per_film: int, setting: dict[str, Any]
     )
     if done.returncode:
         raise GateError("contender-failed", contender, done.stderr.strip().splitlines()[-1][:300], "a run")
-    return Result(**json.loads(done.stdout.strip().splitlines()[-1]))
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return Result(**{**found, "load": round(os.getloadavg()[0], 2)})
+
+
+@dataclass
+class Cells:
+    """What was measured already, in a file, so that an interruption costs one cell.
+
+    Args:
+        path: JSON; None keeps nothing.
+    """
+
+    path: Path | None
+    found: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path | None) -> Cells:
+        """Those of the same program, code and packages; others are no longer true."""
+        cells = cls(path)
+        if path is not None and path.is_file():
+            kept = json.loads(path.read_text("utf-8"))
+            if kept.get("of") == fingerprint():
+                cells.found = kept["cells"]
+        return cells
+
+    def measure(self, key: str, run: Callable[[], Result]) -> Result:
+        """The cell `key`: from the file, or run now and kept."""
+        if key not in self.found:
+            self.found[key] = {**asdict(run()), "at": datetime.now(UTC).isoformat(timespec="seconds")}
+            if self.path is not None:
+                write_json(self.path, {"of": fingerprint(), "cells": self.found})
+        kept = {name: value for name, value in self.found[key].items() if name != "at"}
+        return Result(**kept)
+
+    @property
+    def loads(self) -> list[float]:
+        """Of the machine, of all cells."""
+        return [cell["load"] for cell in self.found.values()]
+
+    @property
+    def days(self) -> str:
+        """When they were measured."""
+        days = sorted({cell["at"][:10] for cell in self.found.values()})
+        return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def fingerprint() -> str:
+    """Of this program, of chartsight's code and of the packages that move a figure."""
+    digest = hashlib.sha256(json.dumps(package_versions(), sort_keys=True).encode())
+    for path in (Path(__file__), *sorted((Path(__file__).parents[1] / "src").rglob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def child(order: str) -> None:
@@ -369,41 +430,63 @@ def judge(case: tuple[int, int], ours: Result, peers: list[Result], bound: float
     )
 
 
+def run_case(
+    case: tuple[int, int], peers: Path | None, repeats: int, cells: Cells
+) -> tuple[Result, list[Result], dict[str, int]]:
+    """chartsight, its peers, and how many tokens rows have: "plain" and "shared"."""
+    contenders = [("chartsight", {}), *((peer, each) for peer in (("trl",) if peers else ()) for each in GRID)]
+    contenders += [("trainer", setting) for setting in GRID]
+    runs: dict[int, list[Result]] = {}
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        run_one(folder, "make", case[1], {"image_tokens": case[0]}, None)
+        for turn in range(repeats):
+            for nth, (contender, setting) in enumerate(contenders):
+                key = f"{case[0]}x{case[1]} {contender} {json.dumps(setting)} {turn}"
+                one = partial(run_one, folder, contender, case[1], setting, peers)
+                runs.setdefault(nth, []).append(cells.measure(key, one))
+        told_to = json.loads((folder / "peers.json").read_text("utf-8"))
+    ours, *others = (min(each, key=lambda result: result.seconds) for each in runs.values())
+    return ours, others, {name: told_to[name] for name in ("plain", "shared")}
+
+
 def bench(
     peers: Annotated[Path | None, typer.Option(help="A folder that holds trl; without it TRL is left out.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Image tokens of one case only.")] = None,
     questions: Annotated[int | None, typer.Option(help="Questions a film of one case only.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each contender runs; its fastest run counts.")] = 2,
+    cells: Annotated[Path | None, typer.Option(help="JSON of finished runs: those are not run again.")] = None,
     write: Annotated[Path | None, typer.Option(help="A page with the section's markers.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Loss curves of all, as SVG.")] = None,
 ) -> None:
     """Questions learned a second of the processor, beside TRL and a plain Trainer."""
     cases = [case for case in CASES if tokens in (None, case[0]) and questions in (None, case[1])]
-    lines, curves, every = [], {}, True
+    kept = Cells.open(cells)
+    lines, bounds, curves, every = [], [], {}, True
     for case in cases or [(tokens or 64, questions or 8)]:
-        with TemporaryDirectory() as made:
-            folder = Path(made)
-            run_one(folder, "make", case[1], {"image_tokens": case[0]}, None)
-            ours = run_one(folder, "chartsight", case[1], {}, None)
-            found = []
-            for contender in ("trl", "trainer") if peers else ("trainer",):
-                for setting in GRID:
-                    found.append(run_one(folder, contender, case[1], setting, peers))
-            bound = json.loads((folder / "peers.json").read_text("utf-8"))["bound"]
+        ours, found, row_tokens = run_case(case, peers, repeats, kept)
+        bound = row_tokens["plain"] / row_tokens["shared"]
         line, reached = judge(case, ours, found, bound)
         lines.append(line)
+        bounds.append(f"{case[0]} x {case[1]}: {row_tokens['plain']:,} / {row_tokens['shared']:,} = {bound:.2f}")
         every = every and reached
         curves[case] = [ours, *found]
-        typer.echo("\n".join(f"{each.name}: {each.speed:.2f} questions/s, {each.clock:.1f} s by the clock"
-                             for each in curves[case]))  # fmt: skip
+        for each in curves[case]:
+            typer.echo(f"{each.name}: {each.speed:.2f} questions/s, {each.clock:.1f} s by the clock, load {each.load}")
         typer.echo(line)
     text = "\n".join(
         [
-            f"`python benchmarks/training.py --peers ...` {describe_machine()}",
+            f"`python benchmarks/training.py --peers ...` on {kept.days}, chartsight "
+            f"{package_versions()['chartsight']}: {describe_machine()}. Each contender {repeats} times, in turns, its "
+            f"fastest run counts; load of the machine {min(kept.loads):.1f} to {max(kept.loads):.1f}, of which the "
+            "contender is 1.",
             "",
             "| image tokens | questions a film | chartsight | TRL 1.16.0 | Hugging Face Trainer | "
             "times the faster peer | token bound | share | bar | losses apart |",
             "|---:|---:|---:|---|---|---:|---:|---:|---|---:|",
             *lines,
+            "",
+            f"Token bound, tokens of separate rows over tokens of shared ones: {'; '.join(bounds)}.",
         ]
     )
     if write is not None:
@@ -416,17 +499,25 @@ def bench(
 
 def draw(curves: dict[tuple[int, int], list[Result]], path: Path) -> None:
     """Loss by step, a panel a case: curves that are the same lie on each other."""
+    import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(4 * len(curves), 3), layout="constrained")
+    columns = min(2, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(4.5 * columns, 2.8 * rows + 0.6), layout="constrained")
     for nth, (case, results) in enumerate(curves.items()):
-        axes = figure.add_subplot(1, len(curves), nth + 1)
-        for result in results:
+        axes = figure.add_subplot(rows, columns, nth + 1)
+        for turn, result in enumerate(results):
             ours = result.name == "chartsight"
-            axes.plot(result.losses, label=result.name, linewidth=4 if ours else 1, alpha=0.4 if ours else 1)
-        axes.set(title=f"{case[0]} image tokens, {case[1]} questions a film", xlabel="step", ylabel="loss")
-        axes.legend(fontsize=5)
-    figure.savefig(path, metadata={"Date": None})
+            style = {"linewidth": 6, "alpha": 0.35} if ours else {"linewidth": 1.2, "linestyle": (4 * turn, (4, 12))}
+            axes.plot(range(1, len(result.losses) + 1), result.losses, label=result.name, **style)
+        axes.set(title=f"{case[0]} image tokens, {case[1]} a film", xlabel="optimiser step", ylabel="loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chartsight"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":
