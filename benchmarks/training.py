@@ -515,7 +515,7 @@ def draw(curves: dict[tuple[int, int], list[Result]], path: Path) -> None:
         axes.set(title=f"{case[0]} image tokens, {case[1]} a film", xlabel="optimiser step", ylabel="loss")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7, handlelength=5)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "chartsight"}):
         figure.savefig(path, metadata={"Date": None})
 
