@@ -247,9 +247,7 @@ def measure_ours(size: Size, device: str, per_film: int, peak: float) -> Measure
         trainer.args.save_strategy = trainer.args.eval_strategy = "no"
         trainer.learn(None)
         held = most()
-    lengths = [len(row.input_ids) for row in rows]
-    answered = sum(len(row.targets) for row in rows)
-    load = Load.of_rows(lengths, sum(row.n_questions for row in rows), answered, AROUND + size.image_tokens + WORDS)
+    load = Load.of_rows(rows, AROUND + size.image_tokens + WORDS)
     flops = flops_per_row(architecture_of(vlm.model.config, size.image_tokens), recipe, load) * recipe.rows_per_step
     tflops = flops / clock.seconds / 1e12
     how = "one question a row" if per_film == 1 else f"{per_film} questions a film in a row"

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from torch.distributed.tensor import DTensor
 
 from chartsight.training import run as training
@@ -20,6 +21,18 @@ from chartsight.training.recipe import AnswerRecipe
 from chartsight.training.sharding import let_go
 
 recipe_path, out, flags = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+
+
+read: list[int] = []  # weights that this process had before any were handed on
+begin = training.with_trainable_parts
+
+
+def noted(vlm: Any, *args: Any, **kwargs: Any) -> Any:
+    read.append(sum(each.numel() for each in vlm.model.parameters() if not each.is_meta))
+    return begin(vlm, *args, **kwargs)
+
+
+training.with_trainable_parts = noted
 
 
 class Plain(training.FilmTrainer):
@@ -42,6 +55,7 @@ class Plain(training.FilmTrainer):
             "held whole": [name for name, each in parameters if not isinstance(each, DTensor)],
             "wrapper": type(self.model_wrapped).__name__,
             "processes": self.n_processes,
+            "read": gather_object(read),
         }
         if self.is_world_process_zero():
             (self.out / "seen.json").write_text(json.dumps(seen), "utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from chartsight.training.attention import NAME, attend_branches
 from chartsight.training.forecast import (
     ARCHITECTURES,
     EIGHT_A100,
@@ -68,18 +69,22 @@ def test_sharing_a_film_costs_what_its_tokens_cost() -> None:
 @pytest.mark.parametrize("train", [{"language_model": "lora"}, {"language_model": "full"}], ids=str)
 @pytest.mark.parametrize("bfloat16", [True, False])
 @pytest.mark.parametrize("kv", [4, 2])
+@pytest.mark.parametrize("masked", [0, 128])
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # PEFT asks for a renamed property
-def test_what_autograd_keeps(bfloat16: bool, train: dict[str, str], kv: int) -> None:
+def test_what_autograd_keeps(bfloat16: bool, train: dict[str, str], kv: int, masked: int) -> None:
     """On a small Llama as wide as it takes for the shares to be those of a large one."""
     from peft import LoraConfig, get_peft_model
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AttentionInterface, AttentionMaskInterface, LlamaConfig, LlamaForCausalLM
+    from transformers.masking_utils import sdpa_mask
 
     hidden, mlp, heads, length, rank = 256, 688, 4, 512, 16
+    AttentionInterface.register(NAME, attend_branches)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
     kept = []
     for layers in (1, 3):
         config = LlamaConfig(
             vocab_size=64, hidden_size=hidden, intermediate_size=mlp, num_hidden_layers=layers,
-            num_attention_heads=heads, num_key_value_heads=kv, max_position_embeddings=1024,
+            num_attention_heads=heads, num_key_value_heads=kv, max_position_embeddings=1024, attn_implementation=NAME,
         )  # fmt: skip
         model: Any = LlamaForCausalLM(config)
         if train["language_model"] == "lora":
@@ -87,7 +92,7 @@ def test_what_autograd_keeps(bfloat16: bool, train: dict[str, str], kv: int) -> 
             layer = r".*\.(q|k|v|o|gate|up|down)_proj"
             model = get_peft_model(model, LoraConfig(r=rank, target_modules=layer, lora_dropout=0.0))
         inputs = torch.randn(1, length, hidden, requires_grad=True)
-        mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
+        mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()[:, :, length - masked :]
         with KeptBytes(model) as counted, torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             model(inputs_embeds=inputs, attention_mask=mask, use_cache=False, logits_to_keep=1)
         # A weight that learns is cast once a step; that is counted with the weights.
@@ -95,7 +100,7 @@ def test_what_autograd_keeps(bfloat16: bool, train: dict[str, str], kv: int) -> 
         kept.append(counted.total - (2 * learning if bfloat16 else 0))
     arch = Architecture(1, hidden, mlp, kv * hidden // heads, 64, False, 0, 1, 0)
     choices = {"train": train, "lora": {"rank": rank}, "weights": "float32"}
-    predicted = activation_bytes(arch, recipe(**choices), length, bfloat16=bfloat16)
+    predicted = activation_bytes(arch, recipe(**choices), masked, bfloat16=bfloat16)
     assert (kept[1] - kept[0]) / 2 / length == pytest.approx(predicted, rel=0.02)
 
 

@@ -56,18 +56,22 @@ def one_step(recipes: Recipes, **choices: Any) -> AnswerRecipe:
 
 
 @pytest.mark.parametrize("train", [LORA, pytest.param(FULL, marks=pytest.mark.slow)], ids=["lora", "full"])
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp2", "fsdp2, one reads"])
 def test_one_step_of_two_processes_is_the_step_of_one(
     answer_recipe: Recipes, tmp_path: Path, parallel: str, train: dict[str, str]
 ) -> None:
     """Rows of different numbers of questions: a mean of the processes' means would differ."""
-    choices = {"train": train, "max_grad_norm": 1e6}
+    parallel, _, one_reads = parallel.partition(", ")
+    choices = {"train": train, "max_grad_norm": 1e6, "cache_tower": not one_reads}
     alone = learn(one_step(answer_recipe, **choices), tmp_path / "alone", 1)
     # In pieces: gradients have to be gathered over them before they are exchanged.
     pieces = {"tokens_per_batch": 200} if parallel == "fsdp2" else {}
     both = learn(one_step(answer_recipe, parallel=parallel, **choices, **pieces), tmp_path / "both", 2)
     seen = json.loads((both / "seen.json").read_text("utf-8"))
     assert seen["processes"] == 2
+    weights = seen["read"][0]
+    both_read = parallel == "ddp" or (train == LORA and not one_reads)
+    assert weights and seen["read"] == [weights, weights if both_read else 0]
     if parallel == "fsdp2":
         assert seen["held whole"] == [], "asked for parts and not given whole models"
         assert seen["wrapper"] != "DistributedDataParallel"

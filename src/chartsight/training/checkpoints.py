@@ -18,7 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from chartsight.errors import CheckpointError
 from chartsight.training.recipe import AnswerRecipe
-from chartsight.training.sharding import let_go, load_optimizer_state, put_whole, save_optimizer_state, whole
+from chartsight.training.sharding import gather_whole, let_go, load_optimizer_state, put_whole, save_optimizer_state
 
 COMPLETE = "complete"  # the marker of a whole checkpoint
 LEARNED = "learned.safetensors"
@@ -33,12 +33,13 @@ class ResumableTrainer(Trainer):  # type: ignore[misc]
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: whole(each).contiguous() for name, each in self.learning_weights().items()}, folder / LEARNED)
+        weights = {name: each.detach().contiguous() for name, each in self.learning_weights().items()}
+        save_file(weights, folder / LEARNED)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """The weights that learn; parts that are spread over processes are put together by all of them."""
         if self.recipe.parallel == "fsdp2":
-            parts = {name: whole(each) for name, each in self.learning_weights().items()}
+            parts = gather_whole(self.learning_weights())
             if self.args.should_save:
                 folder = Path(output_dir or self.args.output_dir)
                 folder.mkdir(parents=True, exist_ok=True)

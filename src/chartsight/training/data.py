@@ -116,7 +116,7 @@ def film_inputs_of(
     """Pixels, or what a frozen tower says of them; None for a twin, which sees no film."""
     if films is None:
         return None
-    if recipe.train.tower == "frozen" and recipe.cache_tower:
+    if recipe.keeps_features:
         image_ids = sorted({image_id for question in questions for image_id in question.image_ids})
         return keep_tower_features(vlm, films, image_ids, quiet=quiet)
     return FilmPixels(films, vlm.card.preprocessing)

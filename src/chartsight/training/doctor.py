@@ -248,10 +248,7 @@ def _check_questions(
 
 def predict(recipe: AnswerRecipe, rows: Sequence[FilmRow], plain_tokens: float, outline: Outline) -> list[Forecast]:
     """Memory and time of the run on each machine that recipes are written for."""
-    load = Load.of_rows(
-        [len(row.input_ids) for row in rows], sum(row.n_questions for row in rows),
-        sum(len(row.targets) for row in rows), plain_tokens,
-    )  # fmt: skip
+    load = Load.of_rows(rows, plain_tokens)
     arch = architecture_of(outline.config, outline.card.image_tokens)
     return [forecast(arch, recipe, load, len(rows), machine) for machine in MACHINES]
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from chartsight.training.recipe import AnswerRecipe
+from chartsight.training.rows import FilmRow, masked_tokens
 
 GIB = 2**30
 # CUDA's context, the allocator's losses, buffers of kernels: assumed, not measured.
@@ -142,6 +143,7 @@ class Load:
         questions: Of a row.
         answer_tokens: Of a row: positions whose logits are computed.
         plain_tokens: Of a question that stands alone with its film.
+        masked: Of a row, tokens behind the beginning that its questions share: the mask is theirs alone.
     """
 
     tokens: float
@@ -149,12 +151,16 @@ class Load:
     questions: float
     answer_tokens: float
     plain_tokens: float
+    masked: float = 0.0
 
     @classmethod
-    def of_rows(cls, lengths: Sequence[int], questions: int, answer_tokens: int, plain_tokens: float) -> Load:
-        """From the lengths of all rows and the sums over them."""
-        n = len(lengths)
-        return cls(sum(lengths) / n, max(lengths), questions / n, answer_tokens / n, plain_tokens)
+    def of_rows(cls, rows: Sequence[FilmRow], plain_tokens: float = 0.0) -> Load:
+        """Means over the rows of a run."""
+        n, lengths = len(rows), [len(row.input_ids) for row in rows]
+        return cls(
+            sum(lengths) / n, max(lengths), sum(row.n_questions for row in rows) / n,
+            sum(len(row.targets) for row in rows) / n, plain_tokens, sum(map(masked_tokens, rows)) / n,
+        )  # fmt: skip
 
     @classmethod
     def assumed(cls, image_tokens: int, questions: float, words: int = 24, answer: int = 6) -> Load:
@@ -164,7 +170,8 @@ class Load:
         """
         prefix = image_tokens + 36
         tokens = prefix + words * questions
-        return cls(tokens, math.ceil(tokens), questions, answer * questions, prefix + words)
+        masked = words * questions if questions > 1 else 0
+        return cls(tokens, math.ceil(tokens), questions, answer * questions, prefix + words, masked)
 
 
 def flops_per_row(arch: Architecture, recipe: AnswerRecipe, load: Load) -> float:
@@ -176,7 +183,8 @@ def flops_per_row(arch: Architecture, recipe: AnswerRecipe, load: Load) -> float
     flops = through * arch.blocks * load.tokens
     if learns == "lora":
         flops += 6 * arch.adapters(recipe.lora.rank) * load.tokens
-    flops += 3 * 4 * load.tokens**2 * arch.hidden * arch.layers  # scores and sums, all pairs, three times forward
+    pairs = (load.tokens - load.masked) ** 2 + load.masked * load.tokens
+    flops += 3 * 4 * pairs * arch.hidden * arch.layers  # scores and sums, three times forward
     flops += (6 if learns == "full" else 4) * arch.head * load.answer_tokens
     if recipe.film:
         flops += (6 if train.projector == "full" else 2) * arch.projector * arch.image_tokens
@@ -189,20 +197,26 @@ def flops_per_row(arch: Architecture, recipe: AnswerRecipe, load: Load) -> float
     return flops
 
 
-def activation_bytes(arch: Architecture, recipe: AnswerRecipe, width: float, *, bfloat16: bool = True) -> float:
-    """What autograd keeps of one token of a row `width` tokens wide.
+def activation_bytes(arch: Architecture, recipe: AnswerRecipe, masked: float, *, bfloat16: bool = True) -> float:
+    """What autograd keeps of one token of a row of which `masked` tokens stand behind the beginning.
 
-    In bfloat16 a layer keeps two norms in float32 (8 bytes), queries, keys, values and their result (2 bytes each; keys
-    and values of fewer heads are repeated), the inputs of six linear layers (each cast by itself), four tensors of the
-    feed-forward width, seven of the adapters' rank, and a row of the mask; in float32 the casts are not needed. Norms
-    that learn keep what they scale.
+    In bfloat16 a layer keeps two norms in float32 (8 bytes), queries, keys, values and their result (2 bytes each), the
+    inputs of six linear layers (each cast by itself), four tensors of the feed-forward width, seven of the adapters'
+    rank; in float32 the casts are not needed. Norms that learn keep what they scale. Where tokens stand behind a shared
+    beginning (`training.attention`) their mask is kept, the results of both put together, and keys and values of fewer
+    heads once more, repeated.
     """
     rank = recipe.lora.rank if recipe.train.language_model == "lora" else 0
     learns = recipe.train.language_model == "full"
+    repeated = arch.kv < arch.hidden
     if bfloat16:
-        layer = (8 + 8 + 12 + 6 * learns) * arch.hidden + 8 * arch.mlp + 14 * rank + 2 * width
+        layer: float = (8 + 4 + 12 + 6 * learns) * arch.hidden + 4 * arch.kv + 8 * arch.mlp + 14 * rank
+        split = (2 + 2 * learns + 2 * repeated) * arch.hidden + masked
     else:
-        layer = (8 + 16 + 8 + 8 * learns) * arch.hidden + 16 * arch.mlp + 28 * rank + 4 * width
+        layer = (8 + 8 + 8 + 8 * learns) * arch.hidden + 8 * arch.kv + 16 * arch.mlp + 28 * rank
+        split = (4 + 8 * repeated) * arch.hidden + 4 * masked
+    if masked:
+        layer += split
     if recipe.checkpointing == "always":
         return arch.layers * 4 * arch.hidden + layer
     return arch.layers * layer
@@ -283,7 +297,7 @@ def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, ha
         recipe = bare
         if not forecast(arch, bare, load, rows, hardware).fits:
             recipe = recipe.model_copy(update={"checkpointing": "always"})
-    a_token = activation_bytes(arch, recipe, load.longest)
+    a_token = activation_bytes(arch, recipe, load.masked * load.longest / load.tokens)
     logits = load.answer_tokens / load.tokens * arch.vocabulary * 10  # bfloat16, float32 and its gradient
     free = hardware.memory_gib * GIB - OVERHEAD_BYTES - weights
     fitting = max(0, int(free / (a_token + logits)))

@@ -43,10 +43,7 @@ class StepCost:
     @classmethod
     def of(cls, recipe: AnswerRecipe, vlm: Vlm, rows: Sequence[FilmRow]) -> StepCost:
         """From the rows of a run."""
-        load = Load.of_rows(
-            [len(row.input_ids) for row in rows], sum(row.n_questions for row in rows),
-            sum(len(row.targets) for row in rows), 0.0,
-        )  # fmt: skip
+        load = Load.of_rows(rows)
         arch = architecture_of(vlm.model.config, vlm.card.image_tokens)
         flops = flops_per_row(arch, recipe, load) * recipe.rows_per_step
         bfloat16 = recipe.weights != "float32" or use_bfloat16(recipe.precision)

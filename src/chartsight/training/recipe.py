@@ -125,6 +125,11 @@ class AnswerRecipe(Recipe):
         """Questions that may share a row: 1 under dropout, which draws anew for every question."""
         return 1 if self.train.language_model == "lora" and self.lora.dropout > 0 else self.branches_per_row
 
+    @property
+    def keeps_features(self) -> bool:
+        """Whether the tower is run once a film, and is not there while the rest learns."""
+        return self.film and self.cache_tower and self.train.tower == "frozen"
+
     def steps_of(self, rows: int) -> int:
         """Optimiser steps over so many rows."""
         if self.epochs is not None:

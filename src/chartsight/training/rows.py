@@ -162,6 +162,11 @@ def branch_mask(branch: Tensor, is_token: Tensor) -> Tensor:
     return (mask | torch.eye(length, dtype=torch.bool, device=branch.device))[:, None]
 
 
+def masked_tokens(row: FilmRow) -> int:
+    """How many tokens stand behind the beginning that the row's questions share; none when there is one question."""
+    return len(row.branch) - bisect_right(row.branch, 0) if row.n_questions > 1 else 0
+
+
 def padded_width(rows: Sequence[FilmRow], width_step: int = WIDTH_STEP) -> int:
     """Width of a batch of these rows: of the longest, and what is missing to a multiple of `width_step`."""
     return math.ceil(max(len(row.input_ids) for row in rows) / width_step) * width_step

@@ -15,6 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from accelerate import PartialState
@@ -42,6 +43,9 @@ from chartsight.training.sharding import gather_whole
 from chartsight.training.trainer import FilmTrainer
 from chartsight.training.words import centre_words
 from chartsight.vlm.checkpoint import Vlm, load_llava
+from chartsight.vlm.outline import load_hollow
+
+LONGEST_WAIT = timedelta(hours=2)  # of one process for another that reads a base or decodes films from a slow disk
 
 
 def train_answers(
@@ -66,7 +70,9 @@ def train_answers(
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = split_questions(recipe, run)
     check_words(recipe, [*train, *valid])
-    vlm = load_llava(recipe.base, weights=recipe.weights)
+    processes = PartialState(timeout=LONGEST_WAIT)
+    reads_base = processes.is_main_process or recipe.parallel == "ddp" or recipe.keeps_features
+    vlm = load_llava(recipe.base, weights=recipe.weights) if reads_base else load_hollow(recipe.base)
     if recipe.centre_words:
         centre_words(vlm)
     terms, pairing = _inherited(vlm, train)
@@ -89,7 +95,6 @@ def train_answers(
     for name in recipe.report_to:
         load_tracker(name)
     # Only now, when everything was read: a run that never began leaves nothing behind, and removes nothing.
-    processes = PartialState()
     processes.wait_for_everyone()  # each has checked the folder before one makes it
     if processes.is_main_process:
         make_run_folder(recipe, out, resume=resume)
@@ -120,7 +125,7 @@ def train_answers(
         base=None,
         base_fingerprint=None,
     )
-    learned = gather_whole(learner) if recipe.parallel == "fsdp2" else None
+    learned = gather_whole(learner.state_dict()) if recipe.parallel == "fsdp2" else None
     run.kept = {
         "train questions": len(train), "valid questions": len(valid), "rows": len(rows),
         "processes": trainer.n_processes, "questions a row, at most": recipe.branches,

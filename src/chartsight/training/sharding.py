@@ -2,18 +2,22 @@
 
 `fully_shard` is applied here, not asked of the Trainer, whose own FSDP2 on processors is DDP without a word
 (transformers 5.23). So the same code runs on two processes of a laptop and on eight cards, and a test sees DTensors.
+
+process 0    reads the base: layer 1, layer 2, ..., projector, tower, the rest
+the others   hold nothing (`vlm.outline.load_hollow`); each part comes from process 0 and is cut up before the next
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from chartsight.errors import CheckpointError
 from chartsight.training.precision import use_bfloat16
 from chartsight.training.recipe import AnswerRecipe
 
@@ -24,7 +28,7 @@ def shard(learner: nn.Module, recipe: AnswerRecipe) -> nn.Module:
     """The model with every decoder layer, the projector, the tower and the rest in parts; itself when alone.
 
     Args:
-        learner: With PEFT around it or without; the same on every process.
+        learner: With PEFT around it or without; on process 0 with its weights, on the others with or without.
         recipe: Decides what layers are computed in.
     """
     import torch.distributed as dist
@@ -48,13 +52,46 @@ def shard(learner: nn.Module, recipe: AnswerRecipe) -> nn.Module:
     if device == "cuda":
         torch.cuda.set_device(processes.device)
     for layer in model.language_model.layers:
+        hand_out(layer, processes.device)
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     # The tower and the projector are called by themselves when a film is encoded, so each is a part of its own.
     for part in (model.vision_tower, model.multi_modal_projector):
         if any(True for _ in part.parameters()):
+            hand_out(part, processes.device)
             fully_shard(part, mesh=mesh, mp_policy=policy)
+    hand_out(learner, processes.device)
     fully_shard(learner, mesh=mesh, mp_policy=policy)
     return learner
+
+
+def hand_out(part: nn.Module, device: torch.device) -> None:
+    """Have weights and buffers of `part` on every process as they are on process 0; what is spread already stays.
+
+    Args:
+        part: The same everywhere; what holds nothing (`meta`) is made here.
+        device: Of this process, where tensors pass.
+
+    Raises:
+        CheckpointError: Processes have other parts: their code or their folders differ.
+    """
+    import torch.distributed as dist
+
+    own = {name: each for name, each in (*part.named_parameters(), *part.named_buffers()) if not is_spread(each)}
+    told: list[Any] = [{name: (tuple(each.shape), each.dtype) for name, each in own.items()}]
+    dist.broadcast_object_list(told, src=0, device=device)
+    if {name: shape for name, (shape, _) in told[0].items()} != {name: tuple(each.shape) for name, each in own.items()}:
+        raise CheckpointError("other-parts", type(part).__name__, "other weights than on process 0", "the same model")
+    for name, (shape, dtype) in told[0].items():
+        mine = own[name]
+        value = torch.empty(shape, dtype=dtype, device=device) if mine.is_meta else mine.detach().to(device)
+        dist.broadcast(value, src=0)
+        if mine.is_meta:
+            learns = mine.requires_grad
+            # In place: what is tied stays tied.
+            made = nn.Parameter(value, learns) if isinstance(mine, nn.Parameter) else value
+            torch.utils.swap_tensors(mine, made)  # type: ignore[no-untyped-call]
+        elif dist.get_rank():
+            mine.detach().copy_(value)
 
 
 def let_go(model: nn.Module) -> None:
@@ -72,13 +109,17 @@ def is_spread(tensor: Tensor) -> bool:
     return isinstance(tensor, DTensor)
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """All of a parameter, on the processor when it was spread; called by every process at once."""
-    if not is_spread(tensor):
-        return tensor.detach()
-    spread: Any = tensor.detach()
-    together: Tensor = spread.full_tensor().cpu()
-    return together
+def gather_whole(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Every weight put together, on process 0 alone, on the processor when it was spread; called by all at once."""
+    from accelerate import PartialState
+
+    kept = {}
+    for name, weight in weights.items():
+        spread: Any = weight.detach()
+        together: Tensor = spread.full_tensor() if is_spread(weight) else spread
+        if PartialState().is_main_process:
+            kept[name] = together.cpu() if is_spread(weight) else together
+    return kept
 
 
 def put_whole(parameter: Tensor, value: Tensor) -> None:
@@ -90,11 +131,6 @@ def put_whole(parameter: Tensor, value: Tensor) -> None:
 
     spread: Any = parameter
     parameter.copy_(distribute_tensor(value.to(spread.device), spread.device_mesh, spread.placements))
-
-
-def gather_whole(learner: nn.Module) -> dict[str, Tensor]:
-    """Every weight put together; called by every process at once."""
-    return {name: whole(value) for name, value in learner.state_dict().items()}
 
 
 @contextlib.contextmanager
@@ -128,7 +164,7 @@ def load_optimizer_state(model: nn.Module, optimizer: Any, folder: Path) -> None
     """The moments of `save_optimizer_state`, each process its part."""
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_optimizer_state_dict
 
-    state = torch.load(folder / OPTIMIZER, weights_only=True)
+    state = torch.load(folder / OPTIMIZER, weights_only=True, mmap=True)  # of all processes one copy in memory
     options = StateDictOptions(full_state_dict=True)
     set_optimizer_state_dict(model, _bare(optimizer), state, options=options)
 

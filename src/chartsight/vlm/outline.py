@@ -11,6 +11,7 @@ from chartsight.errors import CheckpointError
 from chartsight.vlm.checkpoint import (
     ADAPTER,
     ModelCard,
+    Vlm,
     base_folder,
     check_architecture,
     check_weights,
@@ -63,6 +64,23 @@ class Outline:
     def longest(self) -> int:
         """Positions that the language model knows."""
         return int(self.config.text_config.max_position_embeddings)
+
+
+def load_hollow(name_or_path: str | Path) -> Vlm:
+    """A LLaVA whose weights hold nothing (torch's device `meta`): another process has them, and will hand on parts.
+
+    Its fingerprint is left out: that takes reading all of them.
+
+    Raises:
+        CheckpointError: As `read_outline`; it is another model.
+    """
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    outline = read_outline(name_or_path)
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(outline.config)
+    return Vlm(model.eval(), outline.tokenizer, outline.card, "not read")
 
 
 def read_outline(name_or_path: str | Path) -> Outline:
