@@ -25,9 +25,9 @@ from chartsight.figures import Figure, Section, Stopwatch, render_section, show_
 from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.hospital.build import draw_films, film_tasks
 from chartsight.hospital.patients import iterate_patients
-from chartsight.hospital.processes import usable_cores
 from chartsight.imaging.film_cache import FilmCache, build_film_cache
 from chartsight.imaging.film_index import read_film_index
+from chartsight.processes import usable_cores
 from chartsight.progress import track
 from chartsight.questions import QuestionConfig, build_questions, read_questions
 from chartsight.records import RecordSources, build_record

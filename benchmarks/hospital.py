@@ -33,7 +33,7 @@ from chartsight.hospital import HospitalConfig, build_hospital
 from chartsight.hospital.build import FILMS_A_TASK, FilmTask, draw_films, film_tasks
 from chartsight.hospital.config import LARGEST_HOSPITAL
 from chartsight.hospital.patients import iterate_patients
-from chartsight.hospital.processes import usable_cores
+from chartsight.processes import usable_cores
 from chartsight.progress import track
 from chartsight.runs import sha256_file
 

@@ -213,6 +213,10 @@ def records_build_ehrxqa(
     max_study_order: Annotated[int, typer.Option(help="Later studies of a patient are left out.")] = 20,
     any_version: Annotated[bool, typer.Option("--any-version", help="Build from other releases all the same.")] = False,
     memory_limit: Annotated[float, typer.Option(help="GiB that the build may use.")] = 4.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that do its steps side by side; by default 2, or fewer where less is free."),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -227,7 +231,7 @@ def records_build_ehrxqa(
         split, valid_share=valid_share, max_study_order=max_study_order, any_version=any_version, **given
     )
     sources = EhrxqaSources(mimiciv, mimic_cxr_jpg, chest_imagenome)
-    run = build_ehrxqa(out, sources, config, memory_limit_gib=memory_limit, force=force, quiet=quiet)
+    run = build_ehrxqa(out, sources, config, memory_limit_gib=memory_limit, workers=workers, force=force, quiet=quiet)
     result = {
         "database": str(out), "kept": run.kept, "dropped": run.dropped, "terms": run.terms, "pairing": run.pairing,
     }  # fmt: skip

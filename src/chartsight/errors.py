@@ -38,6 +38,10 @@ class ChartsightError(Exception):
             line += f" ({self.hint})"
         return " ".join(line.split())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that an error is the same in the process that hears of it."""
+        return error_from, (type(self), self.__dict__.copy())
+
     def as_dict(self) -> dict[str, Any]:
         """The five facts, for ``--json``."""
         return {
@@ -47,6 +51,14 @@ class ChartsightError(Exception):
             "expected": self.expected,
             "hint": self.hint,
         }
+
+
+def error_from(kind: type[ChartsightError], facts: dict[str, Any]) -> ChartsightError:
+    """An error of these facts, as another process found it."""
+    error = kind.__new__(kind)
+    error.__dict__.update(facts)
+    Exception.__init__(error, str(error))
+    return error
 
 
 class OutputError(ChartsightError):

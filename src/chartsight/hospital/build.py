@@ -25,7 +25,6 @@ from chartsight.hospital.masks import MASKS_SCHEMA, encode_mask, mask_rows
 from chartsight.hospital.open_files import OpenFiles
 from chartsight.hospital.parquet_files import ParquetFile
 from chartsight.hospital.patients import Patient, Study, iterate_patients
-from chartsight.hospital.processes import drawing_pool, usable_cores
 from chartsight.hospital.reports import with_label_noise, write_report
 from chartsight.hospital.tables import TableFiles
 from chartsight.hospital.truth import (
@@ -36,6 +35,7 @@ from chartsight.hospital.truth import (
     technique_rows,
     truth_rows,
 )
+from chartsight.processes import drawing_pool, usable_cores
 from chartsight.progress import track
 from chartsight.runs import Run, new_output
 

@@ -19,7 +19,7 @@ from chartsight.records.film_rows import build_tb_cxr
 from chartsight.records.imagenome import read_scene_graphs
 from chartsight.records.meds import read_chartevents
 from chartsight.records.mimiciv import read_mimiciv, read_notes
-from chartsight.records.sources import RecordSources, detect_pairing, detect_terms
+from chartsight.records.sources import MOST_MEMORY_GIB, RecordSources, detect_pairing, detect_terms
 from chartsight.records.sql import count_rows, create_table, insert_rows, literal
 from chartsight.runs import Run, check_apart, new_output, remove, removed_on_failure
 from chartsight.schema import (
@@ -33,8 +33,6 @@ from chartsight.schema import (
     strictest_pairing,
     strictest_terms,
 )  # fmt: skip
-
-MOST_MEMORY_GIB = 1_000_000  # DuckDB does not read larger numbers
 
 
 def build_record(

@@ -22,7 +22,7 @@ import numpy as np
 
 from chartsight.errors import RecordError
 from chartsight.progress import track
-from chartsight.records.build import MOST_MEMORY_GIB, inherited_terms
+from chartsight.records.build import inherited_terms
 from chartsight.records.ehrsql_schema import (
     ABSENT_TEXTS,
     KEPT_IN,
@@ -34,7 +34,7 @@ from chartsight.records.ehrsql_schema import (
 )
 from chartsight.records.meds import read_chartevents
 from chartsight.records.mimiciv import fill_table, find_table_file
-from chartsight.records.sources import RecordSources
+from chartsight.records.sources import MOST_MEMORY_GIB, RecordSources
 from chartsight.records.sql import count_rows, create_table, literal
 from chartsight.runs import Run, check_apart, new_output, remove, removed_on_failure
 from chartsight.schema import SCHEMA_VERSION, TABLES, Table

@@ -11,6 +11,7 @@ from chartsight.errors import RecordError
 from chartsight.schema import TERMS, Pairing, Terms
 
 SHARE_ALIKE_LICENCE = "open database license"
+MOST_MEMORY_GIB = 1_000_000  # DuckDB does not read larger numbers
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from chartsight.errors import RecipeError
 from chartsight.hospital.difficulty import find_difficulty
 from chartsight.hospital.film_request import Body, FilmRequest, PlantedFinding, View
 from chartsight.hospital.findings import FINDINGS
-from chartsight.hospital.processes import drawing_pool, usable_cores
 from chartsight.hospital.render import render_film
 from chartsight.hospital.sites import opposite
 from chartsight.imaging.pixels import pad_to_square
+from chartsight.processes import drawing_pool, usable_cores
 from chartsight.progress import track
 from chartsight.runs import make_folder, new_output, write_json
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chartsight.errors import OutputError, RecordError
-from chartsight.records.ehrxqa import EhrxqaSources, build, build_ehrxqa, database_digest
+from chartsight.records.ehrxqa import EhrxqaSources, build_ehrxqa, database_digest, plan
 from chartsight.records.ehrxqa.config import EhrxqaSplit
 from chartsight.records.ehrxqa.database import EHRXQA_TABLES
 from chartsight.records.ehrxqa.files import check_release
@@ -93,7 +93,7 @@ def test_values_are_permuted_over_the_whole_table(drawn: Path, databases: Databa
 def test_films_in_pieces_give_the_same_database(
     rough: Path, databases: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "FILMS_AT_A_TIME", 4)
+    monkeypatch.setattr(plan, "FILMS_AT_A_TIME", 4)
     build_ehrxqa(tmp_path / "again.sqlite", sources_of(rough), small("train"), quiet=True)
     assert database_digest(tmp_path / "again.sqlite") == database_digest(databases("rough", "train"))
 

@@ -19,7 +19,6 @@ from chartsight.records.ehrxqa.steps import Facts, Steps
 from chartsight.records.sql import literal, quoted
 
 CHARTED_ITEMS = (223762, 220277, 220045, 220210, 220050, 220051, 220052, 226512, 226730)
-DICTIONARIES = ("d_icd_diagnoses", "d_icd_procedures", "d_labitems", "d_items")
 EVENT_ITEMS = ("inputevents", "outputevents", "chartevents")  # what d_items is kept for
 UNIT = "ml"
 

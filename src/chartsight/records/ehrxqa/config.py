@@ -12,6 +12,12 @@ from chartsight.errors import RecordError
 EhrxqaSplit = Literal["train", "test"]
 EHRXQA_SPLITS: tuple[EhrxqaSplit, ...] = ("train", "test")
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+CHARGED = {  # table → what has a price, when it is charged
+    "diagnoses_icd": ("icd_code", "charttime"),
+    "labevents": ("itemid", "charttime"),
+    "procedures_icd": ("icd_code", "charttime"),
+    "prescriptions": ("drug", "starttime"),
+}
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from chartsight.errors import RecordError
+from chartsight.records.ehrxqa.config import CHARGED
 from chartsight.records.ehrxqa.published_csv import read_back
 
 MEAN = 10
 DEVIATION = 1.0
-CHARGED = {  # table → what has a price, when it is charged
-    "diagnoses_icd": ("icd_code", "charttime"),
-    "labevents": ("itemid", "charttime"),
-    "procedures_icd": ("icd_code", "charttime"),
-    "prescriptions": ("drug", "starttime"),
-}
 
 
 def build_costs(tables: Mapping[str, pa.Table], generator: Mapping[str, Any]) -> pa.Table:

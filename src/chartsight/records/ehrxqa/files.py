@@ -99,6 +99,11 @@ TABLES: tuple[Source, ...] = (
     source("mimiciv", "icu/chartevents.csv", "subject_id hadm_id stay_id itemid", "valuenum", "charttime valueuom"),
 )  # fmt: skip
 SOURCES: Mapping[str, Source] = {each.name: each for each in TABLES}
+DICTIONARIES = ("d_icd_diagnoses", "d_icd_procedures", "d_labitems", "d_items")
+EVENT_FILES = (  # read when the cohort is known, because its rows are kept apart; the longest first
+    "chartevents", "labevents", "inputevents", "prescriptions", "microbiologyevents", "diagnoses_icd", "outputevents",
+    "procedures_icd",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,10 @@ from chartsight.errors import OutputError
 from chartsight.runs import disk_full, is_disk_full, make_folder, remove, write_json
 
 Facts = dict[str, Any]
+Work = Callable[[Path], Facts | None]
 DONE, INPUTS, LOCK = "done.json", "inputs.json", "lock"
+DATABASE = "ehrxqa.sqlite"  # of the last step
+LOCK_WAIT_S = 2.0  # workers of a run that was killed end with it, a moment later
 
 
 class Steps:
@@ -29,16 +33,19 @@ class Steps:
 
     Args:
         folder: The work folder; it exists.
-        reused: Steps that an earlier run had finished.
+        lock: The descriptor that holds the folder for this run; None in a worker, which has its own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.reused: list[str] = []
+    def __init__(self, folder: Path, lock: int | None = None) -> None:
+        self.folder, self.lock = folder, lock
 
     def path(self, step: str, name: str) -> Path:
         """A file of a finished step."""
         return self.folder / step / name
+
+    def partial(self, step: str) -> Path:
+        """The folder of a step that is under way."""
+        return self.folder / f"{step}.partial"
 
     def is_done(self, step: str) -> bool:
         """Whether the step is whole."""
@@ -49,16 +56,15 @@ class Steps:
         facts: Facts = json.loads((self.folder / step / DONE).read_text("utf-8"))
         return facts
 
-    def run(self, step: str, work: Callable[[Path], Facts | None]) -> Facts:
+    def run(self, step: str, work: Work) -> Facts:
         """The facts of a step; `work` fills its folder unless an earlier run did.
 
         Raises:
             OutputError: The disk is full.
         """
         if self.is_done(step):
-            self.reused.append(step)
             return self.facts(step)
-        partial = self.folder / f"{step}.partial"
+        partial = self.partial(step)
         remove(partial)
         try:
             partial.mkdir()
@@ -88,10 +94,8 @@ def open_steps(out: Path, inputs: Mapping[str, Any]) -> Iterator[Steps]:
     folder = work_folder(out)
     make_folder(folder)
     with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError("in-use", out, "another run is building it", hint="wait for it, or end it") from None
+        if not taken(lock.fileno()):
+            raise OutputError("in-use", out, "another run is building it", hint="wait for it, or end it")
         known = folder / INPUTS
         text = json.dumps(inputs, sort_keys=True, default=str)
         if not known.is_file() or known.read_text("utf-8") != text:
@@ -101,4 +105,17 @@ def open_steps(out: Path, inputs: Mapping[str, Any]) -> Iterator[Steps]:
             partial = folder / f"{INPUTS}.partial"
             partial.write_text(text, "utf-8")
             partial.replace(known)
-        yield Steps(folder)
+        yield Steps(folder, lock.fileno())
+
+
+def taken(lock: int) -> bool:
+    """Whether the lock could be taken, now or in a moment."""
+    until = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Processes that draw films side by side, and that end with the one that started them."""
+"""Processes that work side by side, and that end with the one that started them."""
 
 from __future__ import annotations
 
