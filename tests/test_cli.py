@@ -36,7 +36,7 @@ COMMAND_LINE = {
     "--force --quiet -q --json",
     "records build-ehrsql": "OUT --mimiciv --meds --memory-limit --force --quiet -q --json",
     "records build-ehrxqa": "OUT --mimiciv --mimic-cxr-jpg --chest-imagenome --split --patients --staying "
-    "--valid-share --max-study-order --any-version --memory-limit --force --quiet -q --json",
+    "--valid-share --max-study-order --any-version --memory-limit --workers --force --quiet -q --json",
     "questions build": "RECORD OUT --seed --per-film --yes-share --unmentioned --test-share --valid-share "
     "--min-support --templates --all-views --kinds --per-template --per-kind --force --quiet -q --json",
     "questions import": "FILE OUT --format --images --record --database --split --terms --seed "
