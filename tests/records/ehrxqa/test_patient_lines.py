@@ -18,9 +18,10 @@ def lines(*subjects: int) -> list[str]:
     return [f"{subject},2180-01-01 00:00:{n % 60:02d},{n}" for n, subject in enumerate(subjects)]
 
 
-def copy(path: Path, out: Path, subjects: list[int]) -> bool:
+def copy(path: Path, out: Path, subjects: list[int], items: list[int] | None = None) -> bool:
     with HashedFile(path) as file:
-        return copy_patient_lines(file.unpacked(), out, 3, subjects)
+        columns = path.read_text("utf-8").splitlines()[0].split(",") if items else HEADER.split(",")
+        return copy_patient_lines(file.unpacked(), out, columns, subjects, items or [])
 
 
 def copied(tmp_path: Path, text: str, subjects: list[int], packed: bool = False) -> list[str] | None:
@@ -88,3 +89,43 @@ def test_so_are_cut_files_other_texts_and_other_identifiers(tmp_path: Path) -> N
     path = tmp_path / "latin.csv"
     path.write_bytes(text.replace("00:00:01,1", "00:00:01,é").encode("latin-1"))
     assert not copy(path, tmp_path / "kept.csv", [10_000_001])
+
+
+CHARTED = "subject_id,charttime,itemid,value"
+ITEMS = [220_045, 223_762]
+
+
+@pytest.mark.parametrize("block", [60, 100, 10_000])
+def test_of_some_items_only(tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patient_lines, "BLOCK_BYTES", block)
+    items = ["220045", "220046", "223762", "223762", "220050", "1220045", "220045.0", " 220045", "22004:", "", "220045"]
+    people = [10_000_001] * 6 + [10_000_002] * 4 + [10_000_001]
+    held = [
+        f"{subject},2180-01-01 00:00:{n:02d},{item},{n}"
+        for n, (subject, item) in enumerate(zip(people, items, strict=True))
+    ]
+    path, out = tmp_path / "chartevents.csv", tmp_path / "kept.csv"
+    path.write_text("\n".join([CHARTED, *held, ""]))
+    assert copy(path, out, [10_000_001, 10_000_002], ITEMS)
+    left_out = {"220046", "220050"}  # six digits that are not wanted: all else is the reader's to judge
+    assert out.read_text().splitlines() == [
+        CHARTED,
+        *(line for line, item in zip(held, items, strict=True) if item not in left_out),
+    ]
+    assert copy(path, out, [10_000_002], ITEMS)
+    assert out.read_text().splitlines() == [CHARTED, *held[6:10]]
+
+
+def test_a_quote_keeps_every_item(tmp_path: Path) -> None:
+    held = ['10000001,"2180,1",220046,1', "10000001,2180,220046,2", "10000002,2180,220045,3"]
+    path, out = tmp_path / "chartevents.csv", tmp_path / "kept.csv"
+    path.write_text("\n".join([CHARTED, *held, ""]))
+    assert copy(path, out, [10_000_001], ITEMS)
+    assert out.read_text().splitlines() == [CHARTED, *held[:2]]
+
+
+def test_a_column_too_many_and_one_too_few(tmp_path: Path) -> None:
+    held = ["10000001,2180,220045,1,2", "10000001,2180,220045"]
+    path, out = tmp_path / "chartevents.csv", tmp_path / "kept.csv"
+    path.write_text("\n".join([CHARTED, *held, ""]))
+    assert not copy(path, out, [10_000_001], ITEMS)

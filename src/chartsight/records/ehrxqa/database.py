@@ -24,7 +24,8 @@ EHRXQA_TABLES = (
     "diagnoses_icd", "procedures_icd", "labevents", "prescriptions", "cost", "chartevents", "inputevents",
     "outputevents", "microbiologyevents", "icustays", "transfers",
 )  # fmt: skip
-ROWS_AT_A_TIME = 10_000
+ROWS_AT_A_TIME = 10_000  # the digests are over so many rows at a time
+ROWS_A_STATEMENT = 64  # SQLite takes 32,766 values in one
 
 
 def sqlite_type(column: pa.DataType) -> str:
@@ -36,8 +37,10 @@ def insert_table(connection: sqlite3.Connection, name: str, table: pa.Table) -> 
     """Create and fill a table, its name in capitals, as published; how many rows."""
     declared = ", ".join(f"{quoted(column)} {kind}" for column, kind in declared_columns(table))
     connection.execute(f"CREATE TABLE {quoted(name.upper())} ({declared})")
-    marks = ", ".join("?" * table.num_columns)
-    connection.executemany(f"INSERT INTO {quoted(name.upper())} VALUES ({marks})", table_rows(table))
+    row = f"({', '.join('?' * table.num_columns)})"
+    for rows, values in statement_values(table):
+        statement = f"INSERT INTO {quoted(name.upper())} VALUES {', '.join([row] * rows)}"
+        connection.executemany(statement, values)
     return len(table)
 
 
@@ -46,11 +49,23 @@ def declared_columns(table: pa.Table) -> list[tuple[str, str]]:
     return [(field.name, sqlite_type(field.type)) for field in table.schema]
 
 
-def table_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table."""
+def statement_values(table: pa.Table) -> Iterator[tuple[int, Iterator[list[Any]]]]:
+    """The values of a table, row after row, in statements of many rows: how many rows each has, and their values."""
+    width = table.num_columns
     for start in range(0, table.num_rows, ROWS_AT_A_TIME):
         some = table.slice(start, ROWS_AT_A_TIME)
-        yield from zip(*(values_of(column.combine_chunks()) for column in some.columns), strict=True)
+        values: list[Any] = [None] * (some.num_rows * width)
+        for nth, column in enumerate(some.columns):
+            values[nth::width] = values_of(column.combine_chunks())
+        last = some.num_rows % ROWS_A_STATEMENT
+        whole = (some.num_rows - last) * width
+        yield ROWS_A_STATEMENT, pieces(values[:whole], ROWS_A_STATEMENT * width)
+        yield 1, pieces(values[whole:], width)
+
+
+def pieces(values: list[Any], size: int) -> Iterator[list[Any]]:
+    """So many values at a time."""
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def values_of(column: pa.Array) -> list[Any]:

@@ -1,6 +1,7 @@
 """The steps of the build: in which order they are begun, and which ones each of them reads.
 
 films ── boxes ──▶ chosen_films ──▶ labels ──▶ cohort ──▶ events ──▶ their tables ──▶ cost_table ──▶ database
+                                                     └──▶ film_labels
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def steps_in_order() -> Mapping[str, tuple[str, ...]]:
     for name in EVENT_FILES:
         needs[name] = ("cohort",) if name == "chartevents" else ("cohort", *explained)
         needs[f"{name}_table"] = (name, "cohort", *explained)
+    needs["film_labels"] = ("cohort", "labels", "boxes", "gold_boxes")
     needs["cost_table"] = ("cohort", *(f"{name}_table" for name in CHARGED))
     events = tuple(f"{name}_table" for name in EVENT_FILES)
-    needs["database"] = ("cohort", "labels", "boxes", "gold_boxes", *explained, *events, "cost_table")
+    needs["database"] = ("cohort", "film_labels", *explained, *events, "cost_table")
     return needs

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,10 +24,17 @@ ID_DIGITS = 8
 BEYOND = 8  # bytes that may be read behind a block
 COMMA, NEWLINE, QUOTE = b',\n"'
 FIRST_BEYOND_ASCII = 0x80
+ITEM_DIGITS = 6
+ITEM_AND_COMMA = np.uint64(0x00FFFFFFFFFFFFFF)
+SIX_DIGITS, SIX_ZEROS = np.uint64(0x00FFF0F0F0F0F0F0), np.uint64(0x002C303030303030)  # a digit is 0x30 to 0x39
+SIX_SIXES = np.uint64(0x0000060606060606)  # what is no digit is then above 0x3F
+NO_ITEMS = np.zeros(0, np.uint64)
 BYTE_OF_WORD = np.uint64(0x0001020304050607)  # times a word with a single 1 in byte k, its highest byte is k
 
 
-def copy_patient_lines(file: BinaryIO, out: Path, columns: int, subjects: Iterable[int]) -> bool:
+def copy_patient_lines(
+    file: BinaryIO, out: Path, columns: Sequence[str], subjects: Iterable[int], items: Iterable[int] = ()
+) -> bool:
     """Write the header and the lines of some patients to `out`, in their order; False when the file is not plain.
 
     Args:
@@ -35,13 +42,18 @@ def copy_patient_lines(file: BinaryIO, out: Path, columns: int, subjects: Iterab
         out: To be written.
         columns: Of the header.
         subjects: Whose lines are kept.
+        items: Of these, lines of another itemid may be left out, and mostly are; none keeps all.
     """
     subjects = sorted(set(subjects))
     if any(len(str(subject)) != ID_DIGITS for subject in subjects):
         return False
     keys = np.array([str(subject).encode() for subject in subjects], f"S{ID_DIGITS}").view("<u8")
     keys.sort()
-    lines = Lines(columns, keys)
+    texts = [f"{item},".encode() for item in items]
+    if any(len(text) != ITEM_DIGITS + 1 for text in texts):
+        texts = []
+    item_keys = np.array(texts, "S8").view("<u8")
+    lines = Lines(len(columns), keys, columns.index("itemid") if texts else 0, item_keys)
     try:
         with out.open("wb") as kept:
             for buffer, size in whole_lines(file):
@@ -89,10 +101,15 @@ class Lines:
     Args:
         columns: That each line must have.
         keys: The patients' identifiers as they are read from memory, sorted.
+        item_column: The column of items, from 0.
+        items: The wanted items and a comma as they are read from memory; empty for all.
     """
 
-    def __init__(self, columns: int, keys: NDArray[np.uint64]) -> None:
+    def __init__(
+        self, columns: int, keys: NDArray[np.uint64], item_column: int = 0, items: NDArray[np.uint64] = NO_ITEMS
+    ) -> None:
         self.columns, self.keys = columns, keys
+        self.item_column, self.items = item_column, items
         self.has_header = False
         self.found = np.zeros(0, np.uint8)
 
@@ -119,7 +136,8 @@ class Lines:
         starts = np.empty_like(ends)
         starts[0], starts[1:] = 0, ends[:-1] + 1
         commas = self.equal(held, COMMA)
-        if buffer.find(b'"', start, size) >= 0 or np.count_nonzero(commas) != (self.columns - 1) * len(ends):
+        has_quotes = buffer.find(b'"', start, size) >= 0
+        if has_quotes or np.count_nonzero(commas) != (self.columns - 1) * len(ends):
             check_lines(bytes(held), starts, ends, commas, self.columns)
         # What is read beyond the last line, when that is shorter than an identifier, is no part of the block but there.
         words = np.ndarray(len(held) + 1, "<u8", buffer, offset=start, strides=(1,))
@@ -134,7 +152,31 @@ class Lines:
         for first, end in zip(changes[is_wanted], last[is_wanted], strict=True):
             if (held[starts[first : end + 1] + ID_DIGITS] != COMMA).any():  # a longer identifier
                 raise NotPlain
-            yield view[start + starts[first] : start + ends[end] + 1]
+            if has_quotes or not len(self.items):
+                yield view[start + starts[first] : start + ends[end] + 1]
+                continue
+            begin = starts[first]
+            places = begin + np.flatnonzero(commas[begin : ends[end]])
+            if len(places) != (self.columns - 1) * (end + 1 - first):
+                raise NotPlain
+            places = places.reshape(-1, self.columns - 1)
+            if (places[:, 0] < starts[first : end + 1]).any() or (places[:, -1] > ends[first : end + 1]).any():
+                raise NotPlain  # one has too many, another too few
+            kept = first + np.flatnonzero(self.may_be_wanted(words[places[:, self.item_column - 1] + 1]))
+            for stretch in np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1):
+                if len(stretch):
+                    yield view[start + starts[stretch[0]] : start + ends[stretch[-1]] + 1]
+
+    def may_be_wanted(self, items: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Whether an item is wanted, or is not written as six digits, so that the reader decides: bool.
+
+        Args:
+            items: Its first eight bytes, as they are read from memory.
+        """
+        wanted = np.isin(items & ITEM_AND_COMMA, self.items)
+        wanted |= (items & SIX_DIGITS) != SIX_ZEROS
+        wanted |= ((items + SIX_SIXES) & SIX_DIGITS) != SIX_ZEROS
+        return wanted
 
     def equal(self, held: NDArray[np.uint8], byte: int) -> NDArray[np.bool_]:
         """Where a byte stands, in the array that is always the same: bool, as long as `held`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ from chartsight.runs import remove
 
 COHORT, FILMS, LABELS = "cohort.json", "films.parquet", "labels.parquet"
 STATEMENTS = "statements.parquet"
+FILM_LABELS_TABLE = "tb_cxr_plus"
 FILM_LABELS = (
     "row_id", "subject_id", "hadm_id", "study_id", "image_id", "viewposition", "studydatetime", "studyorder", "object",
     "relation", "attribute", "category", "ct_ratio", "mt_ratio",
@@ -105,8 +107,10 @@ def work_of(step: str, connection: duckdb.DuckDBPyConnection, steps: Steps, foun
         return lambda folder: draw_cohort(connection, steps, found, config, folder)
     if step == "cost_table":
         return lambda folder: write_costs(steps, folder)
+    if step == "film_labels":
+        return lambda folder: write_film_labels(connection, steps, config, folder)
     if step == "database":
-        return lambda folder: write_database(connection, steps, config, folder)
+        return lambda folder: write_database(steps, folder)
     name = step.removesuffix("_table")
     if name in EVENTS:
         return lambda folder: write_events(connection, steps, EVENTS[name], config, folder)
@@ -360,29 +364,46 @@ def write_costs(steps: Steps, folder: Path) -> Facts:
     return {"rows": table.num_rows}
 
 
-def write_database(connection: duckdb.DuckDBPyConnection, steps: Steps, config: EhrxqaConfig, folder: Path) -> Facts:
+def write_film_labels(connection: duckdb.DuckDBPyConnection, steps: Steps, config: EhrxqaConfig, folder: Path) -> Facts:
+    """The database with its largest table alone, which needs none of the events."""
+    tables = {FILM_LABELS_TABLE: film_labels(connection, steps, read_cohort(steps), config)}
+    return add_tables(folder / DATABASE, tables.items())
+
+
+def write_database(steps: Steps, folder: Path) -> Facts:
     """All 19 tables in SQLite; how many rows each has, and the digest of their content."""
+    shutil.copyfile(steps.path("film_labels", DATABASE), folder / DATABASE)
+    first, others = steps.facts("film_labels"), add_tables(folder / DATABASE, other_tables(steps))
+    facts = {name: first[name] | others[name] for name in ("tables", "digest")}
+    return {"tables": facts["tables"], "digest": dict(sorted(facts["digest"].items()))}
+
+
+def other_tables(steps: Steps) -> Iterator[tuple[str, pa.Table]]:
+    """Every table but that of the films' labels, as its step left it."""
     cohort = read_cohort(steps)
+    for name in EHRXQA_TABLES:
+        if name == FILM_LABELS_TABLE:
+            continue
+        if name in cohort["tables"]:
+            table = pa.table({column: typed(values) for column, values in cohort["tables"][name].items()})
+        else:
+            table = read_parquet(steps.path(f"{name}_table", TABLE))
+        yield name, read_back(table, as_text=("icd_code",) if "icd_code" in table.column_names else ())
+
+
+def add_tables(path: Path, tables: Iterable[tuple[str, pa.Table]]) -> Facts:
+    """Add tables to a database; how many rows each has, and the digest of its content."""
     counts, digests = {}, {}
-    database = sqlite3.connect(folder / DATABASE)
+    database = sqlite3.connect(path)
     try:
         for setting in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"):
             database.execute(f"PRAGMA {setting}")
-        for name in EHRXQA_TABLES:
-            if name == "tb_cxr_plus":
-                table = film_labels(connection, steps, cohort, config)
-            else:
-                if name in cohort["tables"]:
-                    table = pa.table({column: typed(values) for column, values in cohort["tables"][name].items()})
-                else:
-                    table = read_parquet(steps.path(f"{name}_table", TABLE))
-                codes = ("icd_code",) if "icd_code" in table.column_names else ()
-                table = read_back(table, as_text=codes)
+        for name, table in tables:
             counts[name], digests[name] = insert_table(database, name, table), table_digest(table)
         database.commit()
     finally:
         database.close()
-    return {"tables": counts, "digest": dict(sorted(digests.items()))}
+    return {"tables": counts, "digest": digests}
 
 
 def typed(values: list[Any]) -> pa.Array:

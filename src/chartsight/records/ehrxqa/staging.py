@@ -139,7 +139,7 @@ def stage_plain(file: HashedFile, source: Source, header: Sequence[str], folder:
     lines = folder / LINES
     if header[0] != "subject_id" or source.tabs:
         raise NotPlain
-    if not copy_patient_lines(file.unpacked(), lines, len(header), wanted.subjects):
+    if not copy_patient_lines(file.unpacked(), lines, header, wanted.subjects, wanted.items):
         raise NotPlain
     subjects, items = pa.array(wanted.subjects, pa.int64()), pa.array(wanted.items, pa.int64())
     with lines.open("rb") as some:
@@ -166,16 +166,19 @@ def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int,
     with Groups(folder / ROWS) as rows, Groups(folder / OWN) as own:
         for batch in batches:
             seen.add(batch)
-            if wanted.cleaning is not None:
-                batch = batch.filter(wanted.cleaning.keeps(batch))
+            written = batch if wanted.columns is None else batch.select(list(wanted.columns))
+            stays = None if wanted.cleaning is None else wanted.cleaning.keeps(batch)
+            if stays is not None:
+                written = written.filter(stays)
             if admissions is not None:
                 is_own = pc.is_in(batch["hadm_id"], value_set=admissions)
-                places = np.flatnonzero(is_own.to_numpy(zero_copy_only=False))
+                places = true_places(is_own if stays is None else pc.and_(is_own, stays))
                 if len(places) or own.is_empty:
                     mine = in_words(batch.take(pa.array(places, pa.int64())))
-                    own.write(mine.append_column(PLACE, pa.array(places + kept, pa.int64())))
-            rows.write(batch if wanted.columns is None else batch.select(list(wanted.columns)))
-            kept += batch.num_rows
+                    numbers = places if stays is None else np.searchsorted(true_places(stays), places)
+                    own.write(mine.append_column(PLACE, pa.array(numbers + kept, pa.int64())))
+            rows.write(written)
+            kept += written.num_rows
         if rows.is_empty:  # a file without any row has no batch either
             raise NotPlain
     facts = seen.facts()
@@ -184,6 +187,11 @@ def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int,
             raise NotPlain  # what such a piece holds depends on the row's number in the file
         facts["kept"] = kept
     return facts
+
+
+def true_places(values: pa.Array) -> NDArray[np.int64]:
+    """Where a column is true: int64."""
+    return np.flatnonzero(values.to_numpy(zero_copy_only=False))
 
 
 def in_words(batch: pa.RecordBatch) -> pa.RecordBatch:
