@@ -203,6 +203,10 @@ def test_near_duplicates_are_one_image(tmp_path: Path) -> None:
         config = CurationConfig(max_prior=1.0, near_duplicates=flag)
         _, table = curate_questions(tmp_path / "q.parquet", tmp_path / f"{flag}.parquet", config, quiet=True)
         assert {row["rule"]: row["train"] for row in table}["leakage"] == found
+        card = (tmp_path / f"{flag}.card.html").read_text("utf-8")
+        assert ("One picture under two files was not looked for" in card) != flag
+        leakage = json.loads((tmp_path / f"{flag}.card.json").read_text("utf-8"))["leakage"]
+        assert (leakage["near_duplicates"] is not None) == flag
 
 
 def test_mistakes_are_one_clear_line(built: Path, tmp_path: Path) -> None:

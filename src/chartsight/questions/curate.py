@@ -172,7 +172,7 @@ def curate_questions(
     write_questions(out, curated.kept, kept, replace=force)
     card = out.with_name(f"{out.stem}.card.html")
     with removed_on_failure(out, card, card.with_suffix(".json")):
-        build_data_card(out, card, faults=run.faults, replace=True)
+        build_data_card(out, card, near_duplicates=config.near_duplicates, faults=run.faults, quiet=quiet, replace=True)
         run.write(out)
     return run, table
 

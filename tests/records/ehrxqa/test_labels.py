@@ -180,7 +180,7 @@ def run_rules(*said: tuple[str, str, int, int | None]) -> dict[Pair, int]:
             connection.execute(
                 f"INSERT INTO statements SELECT 0, 2, ?, ?, {number}", [where, attribute, sentence, place, relation]
             )
-        apply_rules(connection, "labels", "SELECT * FROM statements", ONTOLOGY)
+        apply_rules(connection, "labels", "SELECT * FROM statements", ONTOLOGY, "statements.txt")
         fill(connection, "labels", ONTOLOGY, [2])
         query = f"SELECT object, attribute, relation FROM ({labels_sql('labels', 'films')})"
         rows = connection.execute(query).fetchall()
@@ -214,7 +214,7 @@ def test_an_absent_child_takes_a_parent_away() -> None:
 
 def test_an_impossible_pair_is_left_out_and_an_unknown_attribute_refused() -> None:
     assert (ZONE, "pneumonia") not in run_rules((ZONE, "pneumonia", 1, 0), (LUNG, "atelectasis", 0, 0))
-    with pytest.raises(RecordError, match="statements about gout"):
+    with pytest.raises(RecordError, match=r"statements\.txt: statements about gout"):
         run_rules((LUNG, "gout", 1, 0))
 
 

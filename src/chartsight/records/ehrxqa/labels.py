@@ -138,7 +138,9 @@ def create_statements(
         )
 
 
-def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, statements: str, ontology: Ontology) -> None:
+def apply_rules(
+    connection: duckdb.DuckDBPyConnection, table: str, statements: str, ontology: Ontology, where: object
+) -> None:
     """Make `table`: statements after every step but the filling.
 
     Args:
@@ -146,6 +148,7 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, statements: s
         table: To be made: film, study_id, object, attribute, said.
         statements: SQL of them, with the same columns.
         ontology: The parents.
+        where: The file of the statements, for messages.
 
     Raises:
         RecordError: An attribute is not in the ontology.
@@ -169,7 +172,7 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, table: str, statements: s
         )
         connection.execute(f"DROP TABLE {stage}; DROP TABLE parents")
         if column == "attribute":
-            check_attributes(connection, table, ontology)
+            check_attributes(connection, table, ontology, where)
     free = {(None, attribute) for attribute in NO_PAIRS_NEEDED}
     possible = {(place, attribute) for attribute, places in ontology.possible.items() for place in places} | free
     usable = sorted(
@@ -211,7 +214,7 @@ def create_parents(
     connection.unregister("parents_as_text")
 
 
-def check_attributes(connection: duckdb.DuckDBPyConnection, table: str, ontology: Ontology) -> None:
+def check_attributes(connection: duckdb.DuckDBPyConnection, table: str, ontology: Ontology, where: object) -> None:
     """Nothing, when the ontology knows every attribute of the statements.
 
     Raises:
@@ -221,7 +224,7 @@ def check_attributes(connection: duckdb.DuckDBPyConnection, table: str, ontology
     unknown = [name for (name,) in found if name not in ontology.possible and name not in NO_PAIRS_NEEDED]
     if unknown:
         raise RecordError(
-            "contradictory-sources", "chest-imagenome", f"statements about {', '.join(unknown[:5])}",
+            "contradictory-sources", where, f"statements about {', '.join(unknown[:5])}",
             "attributes of semantics/label_to_UMLS_mapping.json",
         )  # fmt: skip
 

@@ -216,7 +216,7 @@ def label_films(
         connection.execute("CREATE OR REPLACE TABLE said (subject_id BIGINT, study_id BIGINT, relation BIGINT)")
         for start in range(0, count, FILMS_AT_A_TIME):
             some = f"film BETWEEN {start} AND {start + FILMS_AT_A_TIME - 1}"
-            apply_rules(connection, "labels", statements_sql(statements, some), ontology)
+            apply_rules(connection, "labels", statements_sql(statements, some), ontology, silver_file)
             connection.execute(
                 """INSERT INTO said SELECT films.subject_id, labels.study_id, max(said & 1)
                     FROM labels JOIN films_of_labels AS films USING (film) GROUP BY ALL"""
@@ -225,14 +225,14 @@ def label_films(
         connection.execute("DROP TABLE said")
         connection.register("chosen", pa.table({"study_id": pa.array(sorted(chosen), pa.int64())}))
         valid = "film IN (SELECT film FROM films_of_labels SEMI JOIN chosen USING (study_id))"
-        apply_rules(connection, "labels", statements_sql(statements, valid), ontology)
+        apply_rules(connection, "labels", statements_sql(statements, valid), ontology, silver_file)
         connection.unregister("chosen")
         fill(connection, "labels", ontology, chosen)
         images = "SELECT image_id FROM films_of_labels SEMI JOIN labels USING (film)"
     else:
         view_chosen_films(connection, steps, "gold")
         create_statements(connection, by_hand, "films_of_labels", gold_file, gold_statements)
-        apply_rules(connection, "labels", statements_sql(gold_statements), ontology)
+        apply_rules(connection, "labels", statements_sql(gold_statements), ontology, gold_file)
         hand = connection.execute("SELECT DISTINCT film, study_id FROM labels").fetchall()
         gold = gold_films(by_hand, gold_file)
         if len(hand) != len(gold):
@@ -244,7 +244,7 @@ def label_films(
         others = ", ".join(str(film) for film in sorted({film for film, _ in hand})) or "NULL"
         connection.execute("ALTER TABLE labels RENAME TO labels_by_hand")
         both = f"{statements_sql(statements, f'film NOT IN ({others})')} UNION ALL SELECT * FROM labels_by_hand"
-        apply_rules(connection, "labels", both, ontology)
+        apply_rules(connection, "labels", both, ontology, silver_file)
         connection.execute("DROP TABLE labels_by_hand")
         studies = [study for (study,) in connection.execute("SELECT DISTINCT study_id FROM labels").fetchall()]
         fill(connection, "labels", ontology, studies)
