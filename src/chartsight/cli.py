@@ -512,7 +512,8 @@ def train(
 
         run = train_answers(read_recipe(AnswerRecipe, recipe, changes), out, resume=resume, force=force, quiet=quiet)
     result = {"model": str(out / "model"), "kept": run.kept, "dropped": run.dropped, "outputs": run.outputs}
-    show(as_json, result, f"{out / 'model'}{left_out(run.dropped)}")
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one speaks
+        show(as_json, result, f"{out / 'model'}{left_out(run.dropped)}")
 
 
 @app.command()

@@ -6,13 +6,13 @@ python learn_in_processes.py RECIPE.json OUT [--resume] [--adam]
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch.distributed.tensor import DTensor
 
@@ -68,7 +68,7 @@ class Plain(training.FilmTrainer):
 
 training.FilmTrainer = Plain  # type: ignore[misc]
 torch.set_num_threads(1)
-time.sleep(6 * PartialState(cpu=True).process_index)  # so that no process may count on the others being as fast
+time.sleep(6 * int(os.environ.get("LOCAL_RANK", "0")))  # so that no process may count on the others being as fast
 try:
     recipe = AnswerRecipe.model_validate_json(recipe_path.read_text("utf-8"))
     training.train_answers(recipe, out, resume="--resume" in flags, quiet=True)

@@ -77,6 +77,8 @@ def test_one_step_of_two_processes_is_the_step_of_one(
         assert seen["wrapper"] != "DistributedDataParallel"
     else:
         assert seen["spread"] == 0 and seen["wrapper"] == "DistributedDataParallel"
+    stored = [set(load_file(next((out / "model").glob("*.safetensors")))) for out in (alone, both)]
+    assert stored[0] == stored[1], "what is tied is stored once"
     assert largest_difference(learned(alone), learned(both)) < 1e-5
     assert losses(both) == pytest.approx(losses(alone), abs=1e-5)
     one, other, base = (

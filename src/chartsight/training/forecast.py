@@ -276,9 +276,10 @@ class Forecast:
         if not self.fits:
             return f"{self.hardware.name}: does not fit ({self.memory_gib:.0f} of {self.hardware.memory_gib:g} GiB)"
         low, high = (f"{hours:.2g}" if hours < 10 else f"{hours:.0f}" for hours in reversed(self.hours))
+        time = f"{low} to {high} h" if self.hours[0] >= 1 / 60 else "less than a minute"
         memory = f"{'at least ' if self.fills_up else ''}{self.memory_gib:.0f} GiB a card"
         twice = ", layers computed twice" if self.checkpointing else ""
-        return f"{self.hardware.name}: {memory}, {low} to {high} h{twice}"
+        return f"{self.hardware.name}: {memory}, {time}{twice}"
 
 
 def forecast(arch: Architecture, recipe: AnswerRecipe, load: Load, rows: int, hardware: Hardware) -> Forecast:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 from transformers import set_seed
 
@@ -70,7 +71,8 @@ def train_answers(
     run = Run("train", recipe.model_dump(mode="json"), seed=recipe.seed)
     train, valid = split_questions(recipe, run)
     check_words(recipe, [*train, *valid])
-    processes = PartialState(timeout=LONGEST_WAIT)
+    # Told of nothing, Accelerate takes torchrun's processes without cards for one alone.
+    processes = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     reads_base = processes.is_main_process or recipe.parallel == "ddp" or recipe.keeps_features
     vlm = load_llava(recipe.base, weights=recipe.weights) if reads_base else load_hollow(recipe.base)
     if recipe.centre_words:
@@ -81,6 +83,8 @@ def train_answers(
     set_seed(recipe.seed)
     # PEFT asks transformers for a renamed property, and 5.21 has the old name only; nothing a user could do about it.
     warnings.filterwarnings("ignore", message="`(is_gradient|gradient)_checkpointing", category=FutureWarning)
+    # Features of films are placed among words out of place; two processes learn what one does (test_processes.py).
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view", category=UserWarning)
 
     films = open_films(recipe, vlm, [*train, *valid], cache_folder, run, quiet=quiet)
     readable = films.rows if films else None

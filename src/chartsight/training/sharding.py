@@ -113,12 +113,14 @@ def gather_whole(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Every weight put together, on process 0 alone, on the processor when it was spread; called by all at once."""
     from accelerate import PartialState
 
-    kept = {}
+    kept: dict[str, Tensor] = {}
+    tied: dict[int, Tensor] = {}  # by the address of this process's part: what is one tensor stays one
     for name, weight in weights.items():
         spread: Any = weight.detach()
         together: Tensor = spread.full_tensor() if is_spread(weight) else spread
         if PartialState().is_main_process:
-            kept[name] = together.cpu() if is_spread(weight) else together
+            part = spread.to_local() if is_spread(weight) else spread
+            kept[name] = tied.setdefault(part.data_ptr(), together.cpu() if is_spread(weight) else together)
     return kept
 
 
