@@ -27,6 +27,9 @@ BODY_STREAM, EXPOSURE_STREAM = 1, 2
 MOST_ROTATION, MOST_BEND = 0.04, 0.012
 # Danzer: a heart wider than half the thorax is enlarged. On an AP film it lies nearer to the tube, so it is magnified.
 HEART_LIMITS: Mapping[str, float] = {"PA": 0.5, "AP": 0.55}
+# Of the thorax, what the mediastinum above the heart may take: one healthy chest in fifty lies at the limit.
+MEDIASTINUM_LIMITS: Mapping[str, float] = {"PA": 0.226, "AP": 0.26}
+RIBS_ABOVE_DOME = (7.55, 8.8)  # least and most that a breath spaces over the lung; eight to nine and a half are counted
 
 
 @dataclass(frozen=True)
@@ -296,10 +299,10 @@ def build_anatomy(
     # The patient's own.
     stature = 1 + own.normal(0, 0.03) + (0.02 if male else -0.03)
     slender = own.normal(0, 0.5) + 0.8 * (0.45 - large)
-    heart_ratio = 0.435 + own.normal(0, 0.022) + 0.014 * old + 0.03 * large
+    heart_ratio = 0.435 + own.normal(0, 0.032) + 0.014 * old + 0.03 * large
     right_share = float(np.clip(own.normal(0.33, 0.03), 0.26, 0.42))
-    knob = 0.077 + 0.012 * old + own.normal(0, 0.004)
-    upper = 0.057 + own.normal(0, 0.005) + 0.006 * large
+    knob = 0.077 + 0.012 * old + own.normal(0, 0.007)
+    upper = 0.057 + own.normal(0, 0.010) + 0.006 * large
     waist = 0.058 + own.normal(0, 0.006)
     bend = float(np.clip(own.normal(0, 0.0035) * (1 + max(old, 0)), -MOST_BEND, MOST_BEND))
     bend_phase = own.uniform(0, 2 * math.pi)
@@ -324,7 +327,7 @@ def build_anatomy(
     centre_x = 0.5 + float(np.clip(film.normal(0, 0.014 if not supine else 0.03), -0.06, 0.06))
     tilt = film.normal(0, 0.02 if not supine else 0.04)
     # A patient who is turned further is a finding.
-    rotation = float(np.clip(film.normal(0, 0.010 if not supine else 0.022), -MOST_ROTATION, MOST_ROTATION))
+    rotation = float(np.clip(film.normal(0, 0.022 if not supine else 0.03), -MOST_ROTATION, MOST_ROTATION))
     inspiration = film.normal(0.25, 0.6) if not supine else film.normal(-1.0, 0.6)
     inspiration = float(np.clip(inspiration, -1.9, 1.6))
     apex = 0.105 + film.normal(0, 0.018) + (0.035 if supine else 0.0) + 0.25 * padding
@@ -341,6 +344,7 @@ def build_anatomy(
     bowel_seed = int(film.integers(2**31))
     chin_draw = film.random(2)
     chin = float(chin_draw[1]) if supine and chin_draw[0] < 0.3 else 0.0
+    breath = float(np.clip(film.normal(7.75, 0.4), *RIBS_ABOVE_DOME))
 
     width = scale * (0.358 - 0.010 * slender) * (1.0 if male else 0.97)
     height = scale * (0.560 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
@@ -359,14 +363,18 @@ def build_anatomy(
 
     left, right = hemithorax(1), hemithorax(-1)
     ratio = float(np.clip(heart_ratio * heart_swell, 0.36, HEART_LIMITS[view] - 0.005))
+    knob, upper = (
+        part * scale * wider for part, wider in ((knob, 1.12 if supine else 1.0), (upper, 1.18 if supine else 1.0))
+    )
+    fits = min((MEDIASTINUM_LIMITS[view] - 0.002) * (left.width + right.width) / (knob + upper), 1.0)
     heart = Heart(
         arch_y=apex + 0.27 * height, bottom_y=0.5 * (left.dome_y + right.dome_y) + 0.045,
         left=ratio * (left.width + right.width) * (1 - right_share),
         right=ratio * (left.width + right.width) * right_share,
-        knob=knob * scale * (1.12 if supine else 1.0), upper=upper * scale * (1.18 if supine else 1.0),
+        knob=knob * fits, upper=upper * fits,
         waist=waist * scale, calcified=calcified,
     )  # fmt: skip
-    spacing = height / 8.4
+    spacing = height / breath
 
     def rib(i: int) -> Rib:
         spine_y = apex - 0.005 + spacing * (i + 0.10 * rib_noise[i, 0] + 0.0012 * i * i)

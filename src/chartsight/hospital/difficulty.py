@@ -42,33 +42,58 @@ class Visibility:
         return severity
 
 
-SMALL, MODEST = Visibility(low=0.6), Visibility(low=0.4)
-LARGE, HUGE = Visibility(0.02, 0.9, 2.0), Visibility(0.02, 0.8, 2.5)
-# Attribute → how it uses its range; the whole range evenly when not named. Chosen by the reference classifier, so that
-# all findings are about as hard at the standard level.
+# Attribute → how it uses its range, from a course's 0 to its 1. Chosen by the reference classifier, so that all
+# findings are about as hard at the standard level: what is a few pixels wide must be drawn plainly to be seen at all,
+# what fills half a chest is seen when it is nearly absent.
 VISIBILITY: Mapping[str, Visibility] = {
-    **dict.fromkeys(
-        (
-            "breast/nipple shadows", "calcified nodule", "chest tube", "clavicle fracture", "ij line",
-            "intra-aortic balloon pump", "linear/patchy atelectasis", "mediastinal drain", "picc", "prosthetic valve",
-            "rib fracture", "shoulder osteoarthritis", "spinal degenerative changes", "subclavian line",
-            "swan-ganz catheter", "vascular calcification",
-        ),
-        SMALL,
-    ),
-    **dict.fromkeys(("atelectasis", "mass/nodule (not otherwise specified)", "subcutaneous air"), MODEST),
-    **dict.fromkeys(
-        ("hernia", "hyperaeration", "pleural/parenchymal scarring", "pneumothorax", "tortuous aorta"), LARGE
-    ),
-    **dict.fromkeys(
-        (
-            "cardiac pacer and wires", "elevated hemidiaphragm", "enlarged cardiac silhouette", "hydropneumothorax",
-            "low lung volumes", "mediastinal widening", "pulmonary edema/hazy opacity", "rotated", "scoliosis",
-            "sub-diaphragmatic air", "tracheostomy tube",
-        ),
-        HUGE,
-    ),
-}  # fmt: skip
+    "atelectasis": Visibility(0.05, 0.85),
+    "breast/nipple shadows": Visibility(0.85, 1.0),
+    "cabg grafts": Visibility(0.0, 0.5),
+    "calcified nodule": Visibility(0.85, 1.0),
+    "cardiac pacer and wires": Visibility(0.0, 0.15),
+    "chest port": Visibility(0.05, 0.6),
+    "chest tube": Visibility(0.0, 0.95),
+    "clavicle fracture": Visibility(0.9, 1.0),
+    "consolidation": Visibility(0.0, 0.75),
+    "cyst/bullae": Visibility(0.1, 1.0),
+    "elevated hemidiaphragm": Visibility(0.0, 0.1),
+    "endotracheal tube": Visibility(0.0, 0.45),
+    "enlarged cardiac silhouette": Visibility(0.0, 0.1),
+    "enlarged hilum": Visibility(0.05, 0.85),
+    "enteric tube": Visibility(0.0, 0.35),
+    "hernia": Visibility(0.0, 0.85),
+    "hydropneumothorax": Visibility(0.0, 0.18),
+    "hyperaeration": Visibility(0.0, 0.37),
+    "ij line": Visibility(0.15, 1.0),
+    "increased reticular markings/ild pattern": Visibility(0.0, 0.65),
+    "intra-aortic balloon pump": Visibility(0.2, 1.0),
+    "linear/patchy atelectasis": Visibility(0.55, 1.0),
+    "lobar/segmental collapse": Visibility(0.0, 0.75),
+    "low lung volumes": Visibility(0.0, 0.14),
+    "mass/nodule (not otherwise specified)": Visibility(0.35, 0.85),
+    "mediastinal drain": Visibility(0.0, 0.65),
+    "mediastinal widening": Visibility(0.0, 0.12),
+    "multiple masses/nodules": Visibility(0.0, 0.8),
+    "picc": Visibility(0.4, 1.0),
+    "pleural effusion": Visibility(0.0, 0.55),
+    "pleural/parenchymal scarring": Visibility(0.0, 0.5),
+    "pneumothorax": Visibility(0.0, 0.35),
+    "prosthetic valve": Visibility(0.05, 0.9),
+    "pulmonary edema/hazy opacity": Visibility(0.0, 0.3),
+    "rib fracture": Visibility(0.9, 1.0),
+    "rotated": Visibility(0.0, 0.16),
+    "scoliosis": Visibility(0.0, 0.3),
+    "shoulder osteoarthritis": Visibility(0.85, 1.0),
+    "spinal degenerative changes": Visibility(0.6, 0.95),
+    "sub-diaphragmatic air": Visibility(0.05, 0.7),
+    "subclavian line": Visibility(0.2, 1.0),
+    "subcutaneous air": Visibility(0.0, 0.8),
+    "swan-ganz catheter": Visibility(0.0, 0.65),
+    "tortuous aorta": Visibility(0.0, 0.25),
+    "tracheostomy tube": Visibility(0.0, 0.17),
+    "vascular calcification": Visibility(0.2, 1.0),
+    "vascular congestion": Visibility(0.0, 0.6),
+}
 
 
 def grade(finding: PlantedFinding) -> float:

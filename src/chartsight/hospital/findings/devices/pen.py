@@ -95,8 +95,11 @@ class DevicePen:
         return np.asarray(past & near)
 
     def plate(self, at: tuple[slice, slice], depth: Plane) -> None:
-        """A flat body: its depth [h, w] in a window of the film when it stands out fully."""
-        self.layers.metal[at] += depth * np.float32(self.contrast)
+        """A flat body: its depth [h, w] in a window of the film when it stands out fully.
+
+        What is as broad as a can is seen long after a wire beside it is lost, so it fades faster.
+        """
+        self.layers.metal[at] += depth * np.float32(self.contrast**1.7)
         self.extent[at] |= np.abs(depth) > np.float32(0.02)
 
     def outline(self, half_width: float) -> float:

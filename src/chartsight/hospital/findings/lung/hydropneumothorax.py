@@ -25,10 +25,10 @@ def draw_hydropneumothorax(
     """From a short level in the angle under a rim of air (severity near 0) to half a chest of fluid (1)."""
     space, severity = whole_lung(layers, anatomy, side_of(planted)), planted.severity
     level = fluid_level(space, severity) + rng.uniform(-0.06, 0.06) * (0.3 + severity)
-    pleura = pleural_line(space, 0.15 + 0.6 * severity, whole=True, tilt=rng.uniform(-0.25, 0.25))
+    pleura = pleural_line(space, 0.06 + 0.69 * severity, whole=True, tilt=rng.uniform(-0.25, 0.25))
     air = rise(as_plane(space.d - pleura), 0.004) * (space.depth > 0) * (space.y < np.float32(level))
     clear = clear_of_heart(layers, space)
-    release_air(layers, anatomy, space, as_plane(air), pleura, 0.15 + 0.6 * severity, floor=level)
+    release_air(layers, anatomy, space, as_plane(air), pleura, 0.06 + 0.69 * severity, floor=level)
     fluid = as_plane(rise(as_plane(space.y - np.float32(level)), 0.0025) * (space.depth > 0))
     fill(layers, space, as_plane(fluid * np.float32(0.06 + 0.92 * min(1.0, 1.5 * severity) ** 1.5)))
     return Drawn(outline(layers, [(space, as_plane(np.maximum(air, fluid) * clear))], at_least=0.45))

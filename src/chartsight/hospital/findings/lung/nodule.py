@@ -70,7 +70,7 @@ def some_metastasis(severity: float, rng: np.random.Generator) -> tuple[float, B
 
 def some_grain(severity: float, rng: np.random.Generator) -> tuple[float, Ball]:
     """Of a nodule of chalk."""
-    radius = (0.0075 + 0.0105 * severity) * rng.uniform(0.85, 1.2)
+    radius = (0.0075 + 0.0135 * severity) * rng.uniform(0.85, 1.2)
     return radius, Ball(rng.uniform(0.75, 1.0), rng.uniform(0, math.pi), 0.10, rng.uniform(0, 6), 0.12, 0)
 
 
@@ -160,7 +160,7 @@ def draw_calcified_nodule(layers: Layers, anatomy: Anatomy, planted: PlantedFind
     space = around(layers, anatomy, side, x, y, 1.5 * radius)
     share = ball_share(space, ball, x, y, radius) * (space.depth > 0)
     share *= 1 + np.float32(speckle) * texture(rng, space, 0.005)
-    layers.bone[space.at] += as_plane(share * np.float32(0.05 + 0.34 * severity**1.3))
+    layers.bone[space.at] += as_plane(share * np.float32(0.05 + 0.44 * severity**1.3))
     return Drawn(outline(layers, [(space, as_plane(share))], at_least=0.3))
 
 

@@ -17,7 +17,7 @@ def widen_heart(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     """The heart from just above its view's limit (severity near 0) to 0.165 above it (1), in one of three shapes."""
     rng = shape_generator(anatomy, planted)
     heart, severity = anatomy.heart, planted.severity
-    ratio = HEART_LIMITS[anatomy.view] + 0.005 + 0.16 * severity
+    ratio = HEART_LIMITS[anatomy.view] + 0.002 + 0.16 * severity
     extra = max(ratio * anatomy.thorax_width - heart.left - heart.right, 0.0)
     shape, wobble = rng.choice(["left ventricle", "globular", "right atrium"], p=[0.5, 0.3, 0.2]), rng.normal(0, 0.04)
     leftwards = {"left ventricle": 0.85, "globular": 0.64, "right atrium": 0.45}[str(shape)] + wobble

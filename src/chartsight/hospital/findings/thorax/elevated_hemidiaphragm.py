@@ -21,7 +21,7 @@ def lift_dome(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     side, severity = side_of(planted), planted.severity
     lung, other = anatomy.lung(side), anatomy.lung(-side)
     highest = HIGHEST_LEFT if side > 0 else HIGHEST_RIGHT
-    dome_y = min(lung.dome_y, other.dome_y - highest) - 0.008 - 0.135 * severity
+    dome_y = min(lung.dome_y, other.dome_y - highest) - 0.002 - 0.135 * severity
     dome_y = max(dome_y, lung.apex_y + 0.24)
     lift = lung.dome_y - dome_y
     lifted = replace(lung, dome_y=dome_y, angle_y=lung.angle_y - 0.7 * lift)

@@ -30,8 +30,8 @@ def raise_domes(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     """Seven ribs above the dome (severity near 0) to four and a half (1)."""
     severity = planted.severity
     heights = arc_heights(anatomy)
-    wanted = float(np.interp(FEWEST_RIBS - 1.15 - 2.5 * severity, np.arange(len(heights)), heights))
-    lift = max(anatomy.right.dome_y - wanted, 0.01)
+    wanted = float(np.interp(FEWEST_RIBS - 1.05 - 2.5 * severity, np.arange(len(heights)), heights))
+    lift = max(anatomy.right.dome_y - wanted, 0.004)
 
     def shallow(lung: Hemithorax) -> Hemithorax:
         return replace(lung, dome_y=lung.dome_y - lift, angle_y=lung.angle_y - 0.9 * lift)

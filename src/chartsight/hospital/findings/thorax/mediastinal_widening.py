@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from chartsight.hospital.anatomy import Anatomy
+from chartsight.hospital.anatomy import MEDIASTINUM_LIMITS, Anatomy
 from chartsight.hospital.film_request import PlantedFinding
 from chartsight.hospital.findings.drawing import Drawn, FindingDrawing
 from chartsight.hospital.findings.thorax.outline import shape_generator, silhouette
 from chartsight.hospital.strokes import as_plane, rise
 from chartsight.hospital.tissue import Layers, heart_edges
 
-# The greatest share of the thorax among ten thousand films without findings, rounded up.
-LIMITS: Mapping[str, float] = {"PA": 0.25, "AP": 0.28}
-
 
 def widen_mediastinum(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
     """From just above the limit (severity near 0) to 0.13 of the thorax above it (1), more on one side or the other."""
     rng = shape_generator(anatomy, planted)
     heart = anatomy.heart
-    ratio = LIMITS[anatomy.view] + 0.004 + 0.13 * planted.severity
+    ratio = MEDIASTINUM_LIMITS[anatomy.view] + 0.001 + 0.13 * planted.severity
     extra = max(ratio * anatomy.thorax_width - heart.upper - heart.knob, 0.0)
     share = rng.uniform(0.42, 0.75)
     heart = replace(

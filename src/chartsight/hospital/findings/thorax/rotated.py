@@ -13,7 +13,7 @@ from chartsight.hospital.findings.thorax.outline import shape_generator, silhoue
 from chartsight.hospital.findings.thorax.skeleton import fit_ribs
 from chartsight.hospital.tissue import Layers
 
-MARGIN = 0.012
+MARGIN = 0.001
 
 
 def turn_patient(anatomy: Anatomy, planted: PlantedFinding) -> Anatomy:
