@@ -35,17 +35,22 @@ def test_two_starters_from_nothing_and_again_from_what_is_there(tmp_path: Path) 
         assert answer.n_tokens >= 1
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("[0-9]*-*/run.json")}
     weights = {name: (folder / "model.safetensors").read_bytes() for name, folder in made.items()}
-    assert len(before) == 10 and weights["starter"] != weights["starter-med"]
+    assert len(before) == 14 and weights["starter"] != weights["starter-med"]
     again = build_starters(tmp_path, recipe, steps=2, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before, "no lesson is taught twice"
     assert {name: (folder / "model.safetensors").read_bytes() for name, folder in again.items()} == weights
 
 
-@pytest.mark.parametrize("key", ["scene_seed", "other_hospital.seed"])
+@pytest.mark.parametrize("key", ["scene_seed", "other_hospital.seed", "further_hospital.seed"])
 @pytest.mark.parametrize("seed", [7, 0, 310_001, 910_001, LESSON_SEEDS[-1] + 1])
 def test_seeds_of_examinations_are_refused(key: str, seed: int) -> None:
     with pytest.raises(RecipeError, match=f"seed {seed} may be one that starters are examined on"):
         read_recipe(LessonsRecipe, LESSONS, {key: seed})
+
+
+def test_two_hospitals_of_one_seed_are_refused() -> None:
+    with pytest.raises(RecipeError, match="patients that are drawn already"):
+        read_recipe(LessonsRecipe, LESSONS, {"other_hospital.seed": 20_300, "further_hospital.seed": 20_301})
 
 
 def test_what_examines_starters_draws_with_other_seeds() -> None:

@@ -8,6 +8,8 @@ In LLaVA-Med's order, first on drawn scenes (`starter`), then on films of anothe
     reading       projector and language model learn to tell what is there, in few words (films)
     instruction   projector and language model learn to answer
 
+and all but the language once more on films of a further hospital.
+
 Each lesson is one recipe in recipes/starters/ and is skipped when its result is there: a killed run goes on. It takes
 about two hours on two cores; the result is copied to src/chartsight/models/ in bfloat16.
 """
@@ -60,11 +62,13 @@ STAND_IN = {
 
 
 # Small enough for a test of the whole path.
-SMALL = {"scenes": 80, "other_hospital.patients": 6, "sample_patients": 2}
+SMALL = {"scenes": 80, "other_hospital.patients": 6, "further_hospital.patients": 6, "sample_patients": 2}
 SCENE_LESSONS = ("1-tower-scenes", "2-language", "3-alignment", "4-starter")
 FILM_LESSONS = (
-    "5-tower-films", "6-language-films", "7-words-films", "8-reading-films", "9-instruction-films", "10-starter-med",
+    "5-tower-films", "6-language-films", "7-words-films", "8-reading-films", "9-instruction-films",
+    "10-instruction-films",
 )  # fmt: skip
+FURTHER_LESSONS = ("11-tower-further", "12-words-further", "13-reading-further", "14-starter-med")
 
 
 def build_starters(
@@ -80,10 +84,10 @@ def build_starters(
     """
     draw_lessons(work, recipe, quiet=quiet)
     build_cradle(work, recipe.size)
-    for name in (*SCENE_LESSONS, *FILM_LESSONS):
+    for name in (*SCENE_LESSONS, *FILM_LESSONS, *FURTHER_LESSONS):
         teach(name, work, limits(steps), quiet=quiet)
     made = {}
-    for name, lesson in (("starter", SCENE_LESSONS[-1]), ("starter-med", FILM_LESSONS[-1])):
+    for name, lesson in (("starter", SCENE_LESSONS[-1]), ("starter-med", FURTHER_LESSONS[-1])):
         vlm = load_vlm(work / lesson)
         made[name] = work / name
         with new_output(made[name], replace=True) as partial:
@@ -92,8 +96,14 @@ def build_starters(
     return made
 
 
-def draw_lessons(work: Path, recipe: LessonsRecipe, *, quiet: bool = False) -> None:
+def draw_lessons(work: Path, recipe: LessonsRecipe, *, further: bool = True, quiet: bool = False) -> None:
     """Scenes, the other hospital and the tokenizer's sample in `work`, where they are not there yet.
+
+    Args:
+        work: Folder of the lessons.
+        recipe: What to draw.
+        further: Draw the further hospital, too.
+        quiet: No progress.
 
     Raises:
         OutputError: The lessons in `work` were drawn by another recipe.
@@ -103,6 +113,8 @@ def draw_lessons(work: Path, recipe: LessonsRecipe, *, quiet: bool = False) -> N
         write_scene_lesson(work / "scenes", scenes=recipe.scenes, seed=recipe.scene_seed, quiet=quiet)
     _draw_films(work / "sample", recipe.sample, quiet=quiet)
     _draw_films(work / "other", recipe.other_hospital.config(), quiet=quiet)
+    if further:
+        _draw_films(work / "further", recipe.further_hospital.config(), quiet=quiet)
 
 
 def _check_recipe(path: Path, recipe: LessonsRecipe) -> None:

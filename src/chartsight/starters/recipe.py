@@ -24,6 +24,7 @@ class OtherHospital(Recipe):
     difficulty: str = "standard"
     confounding: float = 0.0
     film_size_px: int = 256
+    prevalence: dict[str, float] = Field(default_factory=dict)
 
     @field_validator("seed")
     @classmethod
@@ -42,6 +43,7 @@ class LessonsRecipe(Recipe):
         scenes: Drawn scenes for `starter`.
         scene_seed: Of the scenes.
         other_hospital: For `starter-med`.
+        further_hospital: For `starter-med` as well, afterwards.
         sample_patients: Of a further small hospital whose words, not films, the tokenizer sees.
         size: Of both starters.
     """
@@ -50,6 +52,7 @@ class LessonsRecipe(Recipe):
     scenes: int = Field(default=8000, ge=40)
     scene_seed: Seed
     other_hospital: OtherHospital
+    further_hospital: OtherHospital
     sample_patients: int = Field(default=60, ge=1)
     size: StarterSize = StarterSize()
 
@@ -61,6 +64,8 @@ class LessonsRecipe(Recipe):
     @model_validator(mode="after")
     def _a_seed_is_left_for_the_sample(self) -> LessonsRecipe:
         checked_seed(self.other_hospital.seed + 1)
+        if self.further_hospital.seed in (self.other_hospital.seed, self.other_hospital.seed + 1):
+            raise ValueError(f"further_hospital.seed {self.further_hospital.seed} draws patients that are drawn already")
         return self
 
     @property

@@ -192,7 +192,7 @@ def run_trials(work: Path, names: Sequence[str], budget: Budget, *, quiet: bool 
         "scenes": budget.scenes, "other_hospital.patients": budget.patients, "sample_patients": budget.sample_patients
     }  # fmt: skip
     recipe = read_recipe(LessonsRecipe, RECIPES / "0-lessons.yaml", changes)
-    draw_lessons(work / "lessons", recipe, quiet=quiet)
+    draw_lessons(work / "lessons", recipe, further=False, quiet=quiet)
     return [
         run_trial(name, work / name.replace(" ", "-"), work / "lessons", recipe.size, budget, quiet=quiet)
         for name in track(names, "trials", quiet=quiet)
