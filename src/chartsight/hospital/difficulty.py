@@ -13,7 +13,7 @@ from chartsight.errors import RecipeError
 from chartsight.hospital.film_request import PlantedFinding
 
 FAINT = 0.5  # of `grade`; below it a reader may only suspect a finding, or miss it
-FAINTEST_DRAWN = 0.04  # of severity; not visible even to an expert
+FAINTEST_DRAWN = 0.01  # of severity; not visible even to an expert
 
 
 @dataclass(frozen=True)
