@@ -12,13 +12,10 @@ from chartsight.errors import RecipeError
 from chartsight.recipes import read_recipe
 from chartsight.starters.build import RECIPES
 from chartsight.starters.recipe import LessonsRecipe
-from chartsight.starters.trials import CELLS, Budget, render_trials, run_trials
+from chartsight.starters.trials import CELLS, LANGUAGE, TOWER, Budget, lessons_of, render_trials, run_trials
 from chartsight.vlm.starter import build_starter, starter_card, train_tokenizer
 
-TINY = Budget(
-    scenes=40, patients=4, sample_patients=1, epochs=1, language_steps=2, reading_steps=2, instruction_steps=2,
-    questions=8,
-)  # fmt: skip
+TINY = Budget(scenes=40, patients=4, sample_patients=1, epochs=1, language_steps=2, questions=8)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -37,18 +34,29 @@ def test_an_unknown_cell_is_one_line(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "lessons"),
+    [
+        ("as in the recipe", (TOWER, LANGUAGE)),
+        ("192 px", (TOWER,)),
+        ("wide tower", (TOWER,)),
+        ("1,024 pieces", (LANGUAGE,)),
+    ],
+)
+def test_a_cell_takes_the_lesson_that_its_change_is_about(name: str, lessons: tuple[str, ...]) -> None:
+    assert lessons_of(name) == lessons
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [0, 2])
-def test_a_cell_goes_through_and_is_kept(tmp_path: Path, steps: int) -> None:
-    """With all lessons, and with tower and language alone."""
-    budget = replace(TINY, reading_steps=steps, instruction_steps=steps)
-    [trial] = run_trials(tmp_path, ["192 px"], budget, quiet=True)
-    assert trial.image_tokens == 144 and trial.tokens_a_word > 1
-    for accuracy in (trial.reading, trial.accuracy):
-        assert (accuracy is not None and 0 <= accuracy <= 1) if steps else accuracy is None
-    assert trial.minutes > 0 and trial.language_loss > 0
-    stored = tmp_path / "192-px" / "trial.json"
-    stored.write_text(json.dumps({**json.loads(stored.read_text("utf-8")), "accuracy": 0.25}), "utf-8")
-    [again] = run_trials(tmp_path, ["192 px"], budget, quiet=True)
-    assert again == replace(trial, accuracy=0.25), "not taught twice"
-    assert "| 192 px | " in render_trials([again], budget)
+@pytest.mark.parametrize("name", ["as in the recipe", "192 px", "1,024 pieces"])
+def test_a_cell_goes_through_and_is_kept(tmp_path: Path, name: str) -> None:
+    [trial] = run_trials(tmp_path, [name], TINY, quiet=True)
+    assert (trial.tower_area is not None) == (TOWER in lessons_of(name))
+    assert (trial.language_loss is not None) == (trial.word_loss is not None) == (LANGUAGE in lessons_of(name))
+    assert trial.image_tokens == (144 if name == "192 px" else 100) and trial.tokens_a_word > 1
+    assert trial.minutes >= 0
+    stored = tmp_path / name.replace(" ", "-") / "trial.json"
+    stored.write_text(json.dumps({**json.loads(stored.read_text("utf-8")), "megabytes": 0.25}), "utf-8")
+    [again] = run_trials(tmp_path, [name], TINY, quiet=True)
+    assert again == replace(trial, megabytes=0.25), "not taught twice"
+    assert f"| {name} | 0.2 | " in render_trials([again], TINY)

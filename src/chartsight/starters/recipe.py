@@ -65,7 +65,9 @@ class LessonsRecipe(Recipe):
     def _a_seed_is_left_for_the_sample(self) -> LessonsRecipe:
         checked_seed(self.other_hospital.seed + 1)
         if self.further_hospital.seed in (self.other_hospital.seed, self.other_hospital.seed + 1):
-            raise ValueError(f"further_hospital.seed {self.further_hospital.seed} draws patients that are drawn already")
+            raise ValueError(
+                f"further_hospital.seed {self.further_hospital.seed} draws patients that are drawn already"
+            )
         return self
 
     @property
