@@ -4,6 +4,7 @@
     python benchmarks/hospital.py --json                           the same for programs
     python benchmarks/hospital.py --write docs/performance.md      put between the markers of that page
     python benchmarks/hospital.py --large                          memory at 10,000 patients too: half an hour more
+    python benchmarks/hospital.py --large --keep measured.json     a killed run goes on with the part that it was at
 
 Memory and bytes are checks besides figures: the program ends with exit code 3 when memory grows with the number of
 patients, or when two hospitals of one seed differ. Other work on the machine makes every speed worse.
@@ -12,16 +13,18 @@ patients, or when two hospitals of one seed differ. Other work on the machine ma
 from __future__ import annotations
 
 import hashlib
+import json
 import resource
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -35,7 +38,7 @@ from chartsight.hospital.config import LARGEST_HOSPITAL
 from chartsight.hospital.patients import iterate_patients
 from chartsight.processes import usable_cores
 from chartsight.progress import track
-from chartsight.runs import sha256_file
+from chartsight.runs import sha256_file, write_json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -172,14 +175,13 @@ def build_and_weigh(folder: Path, config: HospitalConfig, workers: int) -> tuple
     return run.kept["films"], peak_memory_mb()
 
 
-def measure_memory(folder: Path, sizes: Sizes) -> Iterator[Figure]:
-    """Peak memory of the building process at growing numbers of patients; the processes that draw are apart."""
-    for patients in sizes.memory:
-        config = HospitalConfig(patients=patients, seed=SEED, film_size_px=sizes.small_px)
-        with TemporaryDirectory(dir=folder) as own, Stopwatch() as watch:
-            films, peak = in_own_process(build_and_weigh, Path(own) / "hospital", config, max(2, usable_cores()))
-        note = f"{films:,} films of {sizes.small_px} px, in {watch.seconds:,.0f} s"
-        yield Figure(f"peak memory, {patients:,} patients", peak, "MB", note)
+def measure_memory(folder: Path, sizes: Sizes, patients: int) -> Iterator[Figure]:
+    """Peak memory of the building process; the processes that draw are apart."""
+    config = HospitalConfig(patients=patients, seed=SEED, film_size_px=sizes.small_px)
+    with TemporaryDirectory(dir=folder) as own, Stopwatch() as watch:
+        films, peak = in_own_process(build_and_weigh, Path(own) / "hospital", config, max(2, usable_cores()))
+    note = f"{films:,} films of {sizes.small_px} px, in {watch.seconds:,.0f} s"
+    yield Figure(f"peak memory, {patients:,} patients", peak, "MB", note)
 
 
 def check_memory(peaks: Sequence[float]) -> Check:
@@ -230,28 +232,55 @@ def dials_turned(sizes: Sizes) -> HospitalConfig:
 # ----------------------------------------------------------------------------------------------------------------- page
 
 
-def measure_all(folder: Path, sizes: Sizes) -> Iterator[Figure | Check]:
-    """Every figure, and the checks after what they are about."""
-    yield from measure_films(folder, sizes)
-    yield from measure_hospital(folder, sizes)
-    peaks = []
-    for figure in measure_memory(folder, sizes):
-        peaks.append(figure.value)
-        yield figure
-    yield check_memory(peaks)
+def measure_all(folder: Path, sizes: Sizes, keep: Path | None = None) -> Iterator[Figure | Check]:
+    """Every figure, and the checks after what they are about.
+
+    Args:
+        folder: For what is built.
+        sizes: How much is measured.
+        keep: JSON of the parts that are measured already; each is put there as it ends. Parts of other sizes are
+            measured anew.
+    """
+    parts: Mapping[str, Callable[[], Iterator[Figure]]] = {
+        "films": partial(measure_films, folder, sizes),
+        "hospital": partial(measure_hospital, folder, sizes),
+        **{f"memory {patients}": partial(measure_memory, folder, sizes, patients) for patients in sizes.memory},
+    }
+    kept = read_kept(keep, sizes)
+    for name, measure in parts.items():
+        if name in kept:
+            yield from (Figure(**figure) for figure in kept[name])
+            continue
+        figures = []
+        for figure in measure():
+            figures.append(figure)
+            yield figure
+        kept[name] = [asdict(figure) for figure in figures]
+        if keep is not None:
+            write_json(keep, {"sizes": asdict(sizes), "parts": kept})
+    yield check_memory([kept[f"memory {patients}"][0]["value"] for patients in sizes.memory])
     yield check_bytes(folder, sizes)
+
+
+def read_kept(keep: Path | None, sizes: Sizes) -> dict[str, list[dict[str, Any]]]:
+    """The figures of the parts that `keep` holds, by part; none when it is not there or of other sizes."""
+    if keep is None or not keep.exists():
+        return {}
+    stored = json.loads(keep.read_text("utf-8"))
+    return dict(stored["parts"]) if stored["sizes"] == json.loads(json.dumps(asdict(sizes))) else {}
 
 
 def bench(
     large: Annotated[bool, typer.Option("--large", help=f"Memory at {LARGE:,} patients too.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="JSON of parts that are measured already; they are kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     write: Annotated[Path | None, typer.Option(help="A page with the markers, such as docs/performance.md.")] = None,
 ) -> None:
     """Measure the hospital."""
-    run(Sizes(memory=(*Sizes.memory, LARGE)) if large else Sizes(), as_json=as_json, write=write)
+    run(Sizes(memory=(*Sizes.memory, LARGE)) if large else Sizes(), as_json=as_json, write=write, keep=keep)
 
 
-def run(sizes: Sizes, *, as_json: bool, write: Path | None) -> None:
+def run(sizes: Sizes, *, as_json: bool, write: Path | None, keep: Path | None = None) -> None:
     """Measure, show, and write the page.
 
     Raises:
@@ -261,7 +290,7 @@ def run(sizes: Sizes, *, as_json: bool, write: Path | None) -> None:
         SECTION.split(write)  # a page without markers is found before the work
     with TemporaryDirectory(prefix="hospital-") as folder:
         rows = 3 * len({1, usable_cores()}) + 2 + len(sizes.memory) + 2
-        measured = list(track(measure_all(Path(folder), sizes), "measuring", total=rows))
+        measured = list(track(measure_all(Path(folder), sizes, keep), "measuring", total=rows))
     command = COMMAND + " --large" * (LARGE in sizes.memory)
     report(measured, command, as_json=as_json, write=write)
 

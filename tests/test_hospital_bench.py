@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,20 @@ def test_a_tiny_hospital_is_measured_and_written(tmp_path: Path, capsys: pytest.
     text = page.read_text("utf-8")
     assert text.startswith("before\n") and text.endswith("\nafter\n")
     assert text.count("**yes**") == 2 and "| peak memory, 2 patients |" in text
+
+
+def test_a_part_that_is_measured_is_kept_and_parts_of_other_sizes_are_not(tmp_path: Path) -> None:
+    keep, films = tmp_path / "measured.json", TINY.films
+    parts = {"films": [{"what": "draw films", "value": 61.5, "unit": "films/s", "note": "by hand"}]}
+    keep.write_text(json.dumps({"sizes": asdict(TINY), "parts": parts}))
+    measured = list(hospital.measure_all(tmp_path, TINY, keep))
+    assert measured[0] == Figure("draw films", 61.5, "films/s", "by hand")
+    kept = json.loads(keep.read_text("utf-8"))["parts"]
+    assert list(kept) == sorted(["films", "hospital", "memory 1", "memory 2"])
+    assert measured[1:5] == [Figure(**each) for part in ("hospital", "memory 1", "memory 2") for each in kept[part]]
+    assert hospital.read_kept(keep, TINY) == kept
+    assert not hospital.read_kept(keep, replace(TINY, films=films + 1))
+    assert not hospital.read_kept(tmp_path / "missing.json", TINY)
 
 
 def test_the_films_of_a_figure_are_of_its_kind(tmp_path: Path) -> None:
