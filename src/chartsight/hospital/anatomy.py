@@ -29,7 +29,7 @@ MOST_ROTATION, MOST_BEND = 0.04, 0.012
 HEART_LIMITS: Mapping[str, float] = {"PA": 0.5, "AP": 0.55}
 # Of the thorax, what the mediastinum above the heart may take: one healthy chest in fifty lies at the limit.
 MEDIASTINUM_LIMITS: Mapping[str, float] = {"PA": 0.226, "AP": 0.26}
-RIBS_ABOVE_DOME = (7.55, 8.8)  # least and most that a breath spaces over the lung; eight to nine and a half are counted
+RIBS_ABOVE_DOME = (7.49, 8.7)  # least and most that a breath spaces over the lung; eight to nine and a half are counted
 
 
 @dataclass(frozen=True)
@@ -344,7 +344,7 @@ def build_anatomy(
     bowel_seed = int(film.integers(2**31))
     chin_draw = film.random(2)
     chin = float(chin_draw[1]) if supine and chin_draw[0] < 0.3 else 0.0
-    breath = float(np.clip(film.normal(7.75, 0.4), *RIBS_ABOVE_DOME))
+    breath = float(np.clip(film.normal(7.55, 0.35), *RIBS_ABOVE_DOME))
 
     width = scale * (0.358 - 0.010 * slender) * (1.0 if male else 0.97)
     height = scale * (0.560 + 0.030 * slender + 0.045 * inspiration) * (1.0 if male else 0.96)
