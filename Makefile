@@ -66,7 +66,7 @@ reproduce: $(STAMP)
 	@test -n "$(MODEL)" -a -n "$(VQA_RAD)" || { echo "say MODEL=\"DIR ...\" (converted models) and VQA_RAD=DIR (its JSON and images, or Parquet)" >&2; exit 2; }
 	@PYTHONPATH=. $(BIN)/python benchmarks/reproduce.py $(MODEL) --vqa-rad "$(VQA_RAD)" $(if $(OUT),--out "$(OUT)") $(REPRODUCE_FLAGS)
 
-## make the shipped starters again, from nothing (about two hours)
+## make the shipped starters again, from nothing (about three hours)
 starters: $(STAMP)
 	@$(BIN)/python -m chartsight.starters.build runs/starters
 

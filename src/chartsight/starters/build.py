@@ -11,7 +11,7 @@ In LLaVA-Med's order, first on drawn scenes (`starter`), then on films of anothe
 and all but the language once more on films of a further hospital.
 
 Each lesson is one recipe in recipes/starters/ and is skipped when its result is there: a killed run goes on. It takes
-about two hours on two cores; the result is copied to src/chartsight/models/ in bfloat16.
+about three hours on two cores; the result is copied to src/chartsight/models/ in bfloat16.
 """
 
 from __future__ import annotations
