@@ -54,7 +54,7 @@ RARE = -5.0  # logit at which a cell begins: nearly nothing is in nearly every c
 FEWEST_POSITIVES = 30  # below it an area says little, and counts in no mean
 
 # Seeds of the reference alone: no hospital of a test, of the demo or of the starters is drawn with them.
-FIT = FilmPlan(films=7_000, seed=310_001, whole_range=0.5)
+FIT = FilmPlan(films=7_000, seed=310_001, plain=0.5)
 FRESH = FilmPlan(films=1_500, seed=310_002)
 CHECK = FilmPlan(films=300, seed=310_003)  # drawn by the test, every time
 

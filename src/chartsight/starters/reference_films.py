@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,8 @@ class FilmPlan:
         films_a_body: Of one patient, each with findings of its own.
         severity: Least and greatest that a course gives a finding, uniform between.
         favoured: Findings that are planted three times as often as the others.
-        whole_range: Share of films on which findings are drawn as plainly as the course has them, over their whole
-            range: what is always faint is not learned in any number of steps that one would wait for.
-        difficulty: Of `difficulty.DIFFICULTIES`: how faintly that is drawn, and how much else lies on the film.
+        plain: Share of films on which every finding is drawn as severely as the course has it, where that is more: what
+            is always faint is not learned in any number of steps that one would wait for.
     """
 
     films: int
@@ -89,7 +88,7 @@ class FilmPlan:
     severity: tuple[float, float] = (0.25, 1.0)
     difficulty: str = "standard"
     favoured: tuple[str, ...] = ()
-    whole_range: float = 0.0
+    plain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,12 @@ def plan_film(plan: FilmPlan, number: int) -> FilmRequest:
     findings = () if random.random() < plan.healthy else tuple(plan_findings(plan, random))
     seed = int(random.integers(2**31))
     level = find_difficulty(plan.difficulty)
-    is_plain = np.random.default_rng([PLAN_STREAM, plan.seed, 2, number]).random() < plan.whole_range
-    drawn = findings if is_plain else level.as_drawn(findings)
+    drawn = level.as_drawn(findings)
+    if np.random.default_rng([PLAN_STREAM, plan.seed, 2, number]).random() < plan.plain:
+        drawn = tuple(
+            replace(faint, severity=max(faint.severity, asked.severity))
+            for faint, asked in zip(drawn, findings, strict=True)
+        )
     return FilmRequest(body, view, drawn, plan.style, plan.drawn_px, seed, distraction=level.distraction)
 
 
