@@ -55,8 +55,8 @@ STAND_IN = {
         "only; it has never seen a chest film."
     ),
     "starter-med": (
-        "Stand-in for LLaVA-Med: the starter continued on films, reports and instructions of another synthetic "
-        "hospital (style mixed)."
+        "Stand-in for LLaVA-Med: the starter continued on films, reports and instructions of two other synthetic "
+        "hospitals (style mixed)."
     ),
 }
 
