@@ -42,7 +42,7 @@ def test_what_was_learned_from_habits_is_lost_when_they_are_reversed(tmp_path: P
         return exams[learned, 1.0].area.estimate - exams[learned, -1.0].area.estimate
 
     habit, sight = exams[1.0, -1.0], exams[0.0, -1.0]
-    assert lost(1.0) > 0.15 and lost(0.0) < 0.08
+    assert lost(1.0) > 0.08 and abs(lost(0.0)) < 0.03
     assert habit.flipped.low > sight.flipped.high  # the swap shows it
     own = exams[1.0, 1.0]
     assert own.aligned.low > own.opposed.high  # the subgroups show it

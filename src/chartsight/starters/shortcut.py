@@ -63,7 +63,7 @@ class ShortcutPlan:
     learn: int = 2_000
     test: int = 1_000
     size_px: int = 64
-    steps: int = 600
+    steps: int = 1_000
     pull: float = 6.0
     difficulty: str = "easy"
     style: str = "harbour"
