@@ -3,6 +3,7 @@
     python -m chartsight.starters.reference fit runs/reference --ship     # draw, teach, measure, put into the package
     python -m chartsight.starters.reference fit runs/reference --ship --write docs/starter.md   # and into the page
     python -m chartsight.starters.reference measure runs/reference        # measure again, on fresh films
+    python -m chartsight.starters.reference freeze runs/reference         # and put that into the card: the weights stay
 
 A residual network of 1.1 million weights is taught to name every finding that the hospital can draw, on films of a
 balanced design (`reference_films`), for a fixed number of steps. What it then reaches on fresh films is the films'
@@ -486,6 +487,48 @@ def measure(
     plan = replace(FRESH, films=films, seed=seed, style=style, difficulty=difficulty)
     drawn = draw_plan(plan, work / "films", workers=workers, quiet=quiet or as_json)
     show(measure_difficulty(classifier, drawn), as_json=as_json)
+
+
+@app.command()
+def freeze(
+    work: Annotated[Path, typer.Argument(help="Folder for films.")],
+    model: Annotated[Path, typer.Option(help="A classifier's folder; its card is rewritten.")] = SHIPPED,
+    write: Annotated[Path | None, typer.Option(help="A page with the markers, such as docs/starter.md.")] = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure today's films with weights that stay as they are, and write that into the card."""
+    if write is not None:
+        SECTION.split(write)
+    card = read_card(model)
+    classifier = load_classifier(model)
+    fresh, check = (
+        measure_difficulty(classifier, draw_plan(plan, work / "films", workers=workers, quiet=quiet or as_json))
+        for plan in (FRESH, CHECK)
+    )
+    lesson = Lesson(**{name: tuple(each) if isinstance(each, list) else each for name, each in card["lesson"].items()})
+    fit_plan = FilmPlan(
+        **{name: tuple(each) if isinstance(each, list) else each for name, each in card["plans"]["fit"].items()}
+    )
+    card |= {
+        "renderer": renderer_digest(),
+        "plans": {**card["plans"], "fresh": asdict(FRESH), "check": asdict(CHECK)},
+        "difficulty": fresh.as_dict(),
+        "check_mean_area": round(check.mean.estimate, 4),
+    }
+    write_json(model / CARD, card)
+    with new_output(model / README, replace=True) as partial:
+        partial.write_text(render_card(lesson, (fit_plan, FRESH, CHECK), fresh), "utf-8")
+    show(fresh, as_json=as_json)
+    if write is not None:
+        SECTION.write(
+            write,
+            f"`python -m chartsight.starters.reference freeze {work}` on {datetime.now(UTC):%Y-%m-%d}: "
+            f"{describe_machine()}. The classifier learned from {fit_plan.films:,} films in {lesson.steps:,} steps of "
+            f"{lesson.films_per_step}; measured on {FRESH.films:,} fresh films, style {FRESH.style}, difficulty "
+            f"{FRESH.difficulty}.\n\n{render_difficulty(fresh)}",
+        )
 
 
 def show(difficulty: Difficulty, *, as_json: bool) -> None:

@@ -25,13 +25,13 @@ def draw_breast_shadows(layers: Layers, anatomy: Anatomy, planted: PlantedFindin
         u, v = (xs - np.float32(x)) / np.float32(radius), (ys - np.float32(y)) / np.float32(radius)
         crescent = np.clip((v + np.float32(0.5)) * np.float32(0.8), 0, 1) ** 2
         shadow[at] = as_plane(dome(u * u + v * v) ** np.float32(0.4) * crescent)
-        layers.wall += np.float32(0.03 + 0.24 * severity) * shadow
+        layers.wall += np.float32(0.03 + 0.32 * severity) * shadow
         return Drawn(outline(grid, shadow, x, y + 0.5 * radius, 0.3))
     y = anatomy.breast_y + 0.01 + dy
     x = anatomy.x(side, 0.215 * anatomy.scale + dx, y)
-    radius = 0.0145 * size
+    radius = 0.0175 * size
     add_blob(shadow, grid, x, y, radius, radius * rng.uniform(0.85, 1.1), 1.0, power=0.5)
-    layers.wall += np.float32(0.05 + 0.20 * severity) * shadow
+    layers.wall += np.float32(0.05 + 0.34 * severity) * shadow
     return Drawn(outline(grid, shadow, x, y, 0.2))
 
 

@@ -29,10 +29,10 @@ def draw_clavicle_fracture(
     half_width = 0.0135 * anatomy.scale
     share = break_bone(layers.bone, grid, Break(
         x, here, (side * run / length, (there - here) / length), half_width,
-        step=half_width * (0.15 + 3.6 * severity) * rng.uniform(0.8, 1.2) * (1 if rng.random() < 0.85 else -0.7),
-        gap=(0.004 + 0.034 * severity) * rng.uniform(0.7, 1.3), openness=0.45 + 0.55 * severity,
+        step=half_width * (0.15 + 4.4 * severity) * rng.uniform(0.8, 1.2) * (1 if rng.random() < 0.85 else -0.7),
+        gap=(0.004 + 0.044 * severity) * rng.uniform(0.7, 1.3), openness=0.45 + 0.55 * severity,
         slant=rng.normal(0, 0.5), rim=anatomy.bone * (0.01 + 0.07 * severity),
-        callus=anatomy.bone * (0.02 + 0.10 * severity) if old else 0.0,
+        callus=anatomy.bone * (0.02 + 0.22 * severity) if old else 0.0,
     ))  # fmt: skip
     return Drawn(outline(grid, share, x, here, 0.3))
 

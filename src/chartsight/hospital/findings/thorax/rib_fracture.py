@@ -34,13 +34,13 @@ def draw_rib_fracture(layers: Layers, anatomy: Anatomy, planted: PlantedFinding,
         run = 0.02 * rib.reach(side)
         length = math.hypot(run, there - here)
         at_x, at_y = anatomy.midline_at(rib.spine_y) + side * q * rib.reach(side), here
-        step = (1 if down < 0.7 else -1) * size * rib.half_width * (0.35 + 2.6 * severity) * (0.5 if old else 1.0)
+        step = (1 if down < 0.7 else -1) * size * rib.half_width * (0.35 + 3.2 * severity) * (0.5 if old else 1.0)
         share = break_bone(layers.bone, grid, Break(
             at_x, at_y, (side * run / length, (there - here) / length), rib.half_width, step,
-            gap=size * (0.006 + 0.026 * severity), slant=slant,
+            gap=size * (0.006 + 0.034 * severity), slant=slant,
             openness=0.25 + 0.3 * severity if old else 0.6 + 0.4 * severity,
             rim=anatomy.bone * (0.01 + 0.10 * severity) * (0.3 if old else 1.0),
-            callus=size * anatomy.bone * (0.03 + 0.17 * severity) if old else 0.0,
+            callus=size * anatomy.bone * (0.03 + 0.27 * severity) if old else 0.0,
         ))  # fmt: skip
         np.maximum(shares, share, out=shares)
         if number == 0:

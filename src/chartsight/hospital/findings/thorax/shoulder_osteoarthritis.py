@@ -31,13 +31,13 @@ def draw_shoulder_osteoarthritis(
         add_lines(new, grid, px, py, length * np.float32(weight), 0.003 + 0.002 * severity)
     spur, size = rng.uniform(0.9, 1.25), rng.uniform(0.8, 1.25)
     x, y = middle_x - side * HEAD * math.cos(spur), middle_y + HEAD * math.sin(spur)
-    radius = size * (0.006 + 0.013 * severity)
+    radius = size * (0.006 + 0.018 * severity)
     add_blob(new, grid, x, y + 0.3 * radius, radius, 0.8 * radius, 1.0, power=0.7)
     for _ in range(3):
         away, turned, width = rng.uniform(0.5, 0.85), rng.uniform(-0.9, 0.9), rng.uniform(0.004, 0.009)
         add_blob(cysts, grid, middle_x + HEAD * away * math.cos(inner + turned),
                  middle_y + HEAD * away * math.sin(inner + turned), width, width, 1.0)  # fmt: skip
-    layers.bone += np.float32((0.03 + 0.10 * severity) * anatomy.bone) * np.minimum(new, 1.3)
+    layers.bone += np.float32((0.03 + 0.17 * severity) * anatomy.bone) * np.minimum(new, 1.3)
     layers.bone *= 1 - np.float32(0.55 * severity) * np.clip(cysts, 0, 1)
     return Drawn(outline(grid, np.maximum(new, cysts), x, y, 0.25))
 
