@@ -232,6 +232,23 @@ def test_the_whole_path_in_small(tmp_path: Path) -> None:
     assert json.dumps(again.as_dict()) == json.dumps(first.as_dict())
 
 
+def test_a_new_look_of_old_weights_is_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = (TINY, replace(TINY, seed=6, films=4), replace(TINY, seed=7, films=4))
+    make_reference(tmp_path, replace(LESSON, steps=1), plans, workers=1, quiet=True)
+    model, page = tmp_path / "model", tmp_path / "page.md"
+    before, weights = read_card(model), (model / "model.safetensors").read_bytes()
+    page.write_text("<!-- reference -->\n<!-- /reference -->\n", "utf-8")
+    monkeypatch.setattr(reference, "FRESH", replace(TINY, seed=8, films=10))
+    monkeypatch.setattr(reference, "CHECK", replace(TINY, seed=9, films=6))
+    monkeypatch.setattr(reference, "renderer_digest", lambda: "another")
+    reference.freeze(tmp_path, model=model, write=page, workers=1, quiet=True, as_json=True)
+    after = read_card(model)
+    assert (model / "model.safetensors").read_bytes() == weights and after["lesson"] == before["lesson"]
+    assert after["difficulty"]["films"] == 10 and after["renderer"] == "another"
+    assert after["plans"]["fit"] == before["plans"]["fit"] and after["plans"]["check"]["seed"] == 9
+    assert "measured on 10 fresh films" in page.read_text("utf-8")
+
+
 def test_another_renderer_means_another_lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was learned of yesterday's films is not taken for a lesson on today's."""
     plans = (TINY, replace(TINY, seed=6, films=4), replace(TINY, seed=7, films=4))
