@@ -507,10 +507,8 @@ def freeze(
         measure_difficulty(classifier, draw_plan(plan, work / "films", workers=workers, quiet=quiet or as_json))
         for plan in (FRESH, CHECK)
     )
-    lesson = Lesson(**{name: tuple(each) if isinstance(each, list) else each for name, each in card["lesson"].items()})
-    fit_plan = FilmPlan(
-        **{name: tuple(each) if isinstance(each, list) else each for name, each in card["plans"]["fit"].items()}
-    )
+    lesson = Lesson(**_with_tuples(card["lesson"]))
+    fit_plan = FilmPlan(**_with_tuples(card["plans"]["fit"]))
     card |= {
         "renderer": renderer_digest(),
         "plans": {**card["plans"], "fresh": asdict(FRESH), "check": asdict(CHECK)},
@@ -529,6 +527,11 @@ def freeze(
             f"{lesson.films_per_step}; measured on {FRESH.films:,} fresh films, style {FRESH.style}, difficulty "
             f"{FRESH.difficulty}.\n\n{render_difficulty(fresh)}",
         )
+
+
+def _with_tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """A dataclass's fields as JSON keeps them, with tuples in the place of lists."""
+    return {name: tuple(each) if isinstance(each, list) else each for name, each in stored.items()}
 
 
 def show(difficulty: Difficulty, *, as_json: bool) -> None:
