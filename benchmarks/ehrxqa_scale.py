@@ -473,7 +473,7 @@ def forecast(small: Measured, large: Measured) -> list[Forecast]:
     real = real_rows(large.rows)
     found = []
     for step, use in large.watched.steps.items():
-        before = small.watched.steps.get(step, Use())
+        before = small.watched.steps.get(step, use)  # too short to be seen there: as if it did not grow
         by = grows_with(step, large.rows)
         if by == "cohort":
             patients = published_config("train").patients
