@@ -226,6 +226,26 @@ def set_cell(path: Path, row: int, column: str, value: str) -> None:
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
 
 
+def test_the_time_of_an_event_that_is_none_is_named_by_its_row(sources: Path, tmp_path: Path) -> None:
+    path = sources / "mimic-iv/hosp/labevents.csv.gz"
+    header, *rows = list(csv.reader(gzip.decompress(path.read_bytes()).decode().splitlines()))
+    time = header.index("charttime")
+    right = [row[time] for row in rows]
+    named: list[int] = []
+    for _ in range(2):  # once it is mended, the next one that is needed is named
+        for number, row in enumerate(rows, start=1):
+            row[time] = right[number - 1] if number in named or not right[number - 1] else "x"
+        path.write_bytes(gzip.compress("\n".join(map(",".join, map(quoted_cells, [header, *rows]))).encode() + b"\n"))
+        said = refuse(sources_of(sources), tmp_path / "out.sqlite")
+        assert "charttime is no time" in said
+        named.append(int(said.split("labevents.csv.gz: row ")[1].split(":")[0].replace(",", "")))
+    assert named[0] < named[1]
+
+
+def quoted_cells(row: list[str]) -> list[str]:
+    return [f'"{cell}"' if "," in cell else cell for cell in row]
+
+
 GOLD_STATEMENTS = "chest-imagenome/gold_dataset/gold_attributes_relations_500pts_500studies1st.txt"
 SILVER = "chest-imagenome/silver_dataset/scene_tabular"
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from chartsight.records.ehrxqa.published_csv import Kind
-from chartsight.records.ehrxqa.staging import ROW, Cleaning, own_rows, parquet_rows, text_column
+from chartsight.records.ehrxqa.staging import FILE_ROW, ROW, Cleaning, own_rows, parquet_rows, text_column
 from chartsight.records.ehrxqa.steps import Facts, Steps
 from chartsight.records.sql import literal, quoted
 
@@ -66,7 +66,8 @@ class Cleaned:
 
     Args:
         query: The columns that are shuffled, in any order, with `place`: the row's number in the file.
-        own: The other columns of the rows of the cohort's admissions, kept by cleaning or not, with `place`.
+        own: The other columns of the rows of the cohort's admissions, kept by cleaning or not, with `place` and
+            `file_row`: the row's number in the file, null where it is not known.
         kinds: Column of numbers → whether the published reader has it as whole numbers or decimals.
         columns: Of the database, without row_id.
         kept: How many rows are staged, where only those are that stay; they are then the places.
@@ -150,10 +151,10 @@ def columns_sql(connection: duckdb.DuckDBPyConnection, rows: str, facts: Facts, 
 def own_columns(
     connection: duckdb.DuckDBPyConnection, folder: Path, facts: Facts, names: Iterable[str], *more: str
 ) -> str:
-    """SQL of the rows of the cohort's admissions: some columns and `place`."""
+    """SQL of the rows of the cohort's admissions: some columns, `place`, and their number in the file."""
     rows = own_rows(folder)
     chosen = columns_sql(connection, rows, facts, names)
-    return f"SELECT {', '.join((chosen, *more))}, {ROW} AS place FROM {rows}"
+    return f"SELECT {', '.join((chosen, *more))}, {ROW} AS place, {FILE_ROW} FROM {rows}"
 
 
 def ordered(facts: Facts, *left_out: str) -> tuple[str, ...]:
@@ -239,7 +240,8 @@ def clean_charted(connection: duckdb.DuckDBPyConnection, folder: Path, facts: Fa
     }
     rows = parquet_rows(folder)
     query = f"SELECT {columns_sql(connection, rows, facts, names)}, {ROW} AS place FROM {rows} WHERE {filled}"
-    own = f"SELECT * EXCLUDE ({', '.join(EVENTS['chartevents'].shuffled)}) FROM ({query})"
+    own = f"""SELECT * EXCLUDE ({", ".join(EVENTS["chartevents"].shuffled)}), NULL::BIGINT AS {FILE_ROW}
+        FROM ({query})"""  # the lines of others were never counted
     return Cleaned(query, own, kinds, names)
 
 

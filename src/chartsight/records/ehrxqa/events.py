@@ -20,7 +20,7 @@ from chartsight.records.ehrxqa.cleaning import Cleaned, EventTable, cleaned_even
 from chartsight.records.ehrxqa.config import EhrxqaConfig
 from chartsight.records.ehrxqa.permutation import KeptRows, permuted
 from chartsight.records.ehrxqa.published_csv import Kind, parse_decimal
-from chartsight.records.ehrxqa.staging import in_small_letters, taken_rows
+from chartsight.records.ehrxqa.staging import FILE_ROW, in_small_letters, taken_rows
 from chartsight.records.ehrxqa.steps import Facts, Steps
 from chartsight.records.ehrxqa.times import Times, parse_times, shift, texts_of_times
 from chartsight.records.sql import quoted
@@ -65,7 +65,7 @@ def build_events(
             is_kept[batch["place"].to_numpy()] = True
     kept_rows = KeptRows(is_kept)
     staged = steps.folder / event.name
-    table = with_permuted_values(connection, event, cleaned, staged, cohort["admissions"], kept_rows)
+    table, file_rows = with_permuted_values(connection, event, cleaned, staged, cohort["admissions"], kept_rows)
     times = table[event.time]
     subjects = table["subject_id"].to_numpy()
     if event.name == "diagnoses_icd":  # as if all were made when the admission began
@@ -73,10 +73,10 @@ def build_events(
     if event.name == "procedures_icd":
         stays = zip(times.to_pylist(), stays_of(table, cohort), strict=True)
         times = pa.array([inside(time, *stay) for time, stay in stays], pa.string())
-    moved = shift(parse_times(times, where, event.time), subjects, offsets, until=until)
+    moved = shift(parse_times(times, where, event.time, file_rows), subjects, offsets, until=until)
     table = replaced(table, event.time, moved)
     if event.end:
-        ends = parse_times(table[event.end], where, event.end)
+        ends = parse_times(table[event.end], where, event.end, file_rows)
         table = replaced(table, event.end, shift(ends, subjects, offsets, until=until))
     kept = np.flatnonzero(~np.isnat(moved) & (moved >= since))
     table = with_row_id(table.take(pa.array(kept, pa.int64())))
@@ -96,8 +96,8 @@ def with_permuted_values(
     staged: Path,
     admissions: list[int],
     kept: KeptRows,
-) -> pa.Table:
-    """The cohort's rows with the values that the permutation gives them.
+) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The cohort's rows with the values that the permutation gives them, and their numbers in the file.
 
     Args:
         connection: Any.
@@ -133,7 +133,7 @@ def with_permuted_values(
     for name in cleaned.columns:
         column = values[name] if name in event.shuffled else own[name]
         columns[name] = as_numbers(column, cleaned.kinds[name]) if name in cleaned.kinds else column
-    return pa.table(columns)
+    return pa.table(columns), own[FILE_ROW]
 
 
 def register(connection: duckdb.DuckDBPyConnection, view: str, **columns: NDArray[Any]) -> None:

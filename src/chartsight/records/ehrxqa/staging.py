@@ -5,7 +5,8 @@ a column holds besides (whole numbers, decimals, gaps) is noted, because the pub
 
     rows.parquet    every row; of a table of events only what cleaning and permutation look at (or, where cleaning can
                     be done row by row, what permutation looks at of the rows that stay)
-    own.parquet     of a table of events: the rows of the cohort's admissions, whole, with their number in the file
+    own.parquet     of a table of events: the rows of the cohort's admissions, whole, with their number among the
+                    rows above and in the file
 
 A file is read by Arrow (`csv_batches`), and by DuckDB where that does not do; both write the same.
 """
@@ -37,7 +38,7 @@ from chartsight.records.sql import literal, quoted, scalar
 from chartsight.runs import remove
 
 ROWS, OWN, LINES = "rows.parquet", "own.parquet", "lines.csv"
-ROW, PLACE = "file_row_number", "place"
+ROW, PLACE, FILE_ROW = "file_row_number", "place", "file_row"
 WHOLE_PATTERN = r"\s*[+-]?[0-9]+\s*"
 NUMBER_PATTERN = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*"
 WHOLE, NUMBER = re.compile(WHOLE_PATTERN, re.ASCII), re.compile(NUMBER_PATTERN, re.ASCII)
@@ -176,7 +177,9 @@ def write_batches(batches: Iterator[pa.RecordBatch], source: Source, width: int,
                 if len(places) or own.is_empty:
                     mine = in_words(batch.take(pa.array(places, pa.int64())))
                     numbers = places if stays is None else np.searchsorted(true_places(stays), places)
-                    own.write(mine.append_column(PLACE, pa.array(numbers + kept, pa.int64())))
+                    mine = mine.append_column(PLACE, pa.array(numbers + kept, pa.int64()))
+                    file_rows = places + (seen.rows - batch.num_rows)
+                    own.write(mine.append_column(FILE_ROW, pa.array(file_rows, pa.int64())))
             rows.write(written)
             kept += written.num_rows
         if rows.is_empty:  # a file without any row has no batch either
@@ -382,7 +385,7 @@ def stage_any(connection: duckdb.DuckDBPyConnection, source: Source, path: Path,
         admissions = pa.table({"hadm_id": pa.array(wanted.admissions, pa.int64()).cast(pa.float64())})
         connection.register("admissions_of_rows", admissions)
         connection.execute(
-            f"""COPY (SELECT * EXCLUDE ({ROW}), {ROW} AS {PLACE} FROM {rows}
+            f"""COPY (SELECT * EXCLUDE ({ROW}), {ROW} AS {PLACE}, {ROW} AS {FILE_ROW} FROM {rows}
                     WHERE CAST(hadm_id AS DOUBLE) IN (SELECT hadm_id FROM admissions_of_rows) ORDER BY {ROW})
                 TO {literal(folder / OWN)} (FORMAT parquet, COMPRESSION zstd)"""
         )

@@ -22,8 +22,17 @@ WIDTH = 19  # of a time as text
 MINUTES_A_YEAR = 365 * 24 * 60  # leap days are not counted
 
 
-def parse_times(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, where: object, column: str) -> Times:
+def parse_times(
+    texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, where: object, column: str,
+    file_rows: pa.ChunkedArray | None = None,
+) -> Times:  # fmt: skip
     """Times: datetime64[s] [rows], NaT where there is none.
+
+    Args:
+        texts: As they stand there.
+        where: The file.
+        column: That they stand in.
+        file_rows: Their rows in the file, from 0; null or None where that is not known.
 
     Raises:
         RecordError: A text is no time; the row is named.
@@ -42,10 +51,12 @@ def parse_times(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray, where:
             if text is not None:
                 datetime.strptime(text, TIME_FORMAT)
         except ValueError:
+            place = None if file_rows is None else file_rows[row].as_py()
+            said = f"row {row + 1:,} of those that are needed" if place is None else f"row {place + 1:,}"
             raise RecordError(
                 "malformed-row",
                 where,
-                f"row {row + 1:,} of those that are needed: {column} is no time",
+                f"{said}: {column} is no time",
                 "2180-05-06 07:00:00",
             ) from None
     whole = [None if text is None else str(datetime.strptime(text, TIME_FORMAT)) for text in texts]
