@@ -10,7 +10,7 @@ import pytest
 from chartsight.errors import RecipeError
 from chartsight.hospital.config import HospitalConfig
 from chartsight.hospital.courses import REASONS_AFTER, REASONS_WITH
-from chartsight.hospital.difficulty import FAINTEST_DRAWN
+from chartsight.hospital.difficulty import FAINTEST_DRAWN, grade
 from chartsight.hospital.findings import FINDINGS
 from chartsight.hospital.patients import Patient, plan_patients
 from chartsight.hospital.reports import IMPLANTS, compare
@@ -41,8 +41,9 @@ def test_findings_are_neither_rare_nor_everywhere(patients: list[Patient]) -> No
     assert 2.7 <= len(films) / len(patients) <= 3.3
     severities = [each.severity for film in films for each in film.findings]
     assert min(severities) >= FAINTEST_DRAWN and max(severities) <= 1.0
+    grades = [grade(each) for film in films for each in film.findings]
     for low in (0.25, 0.4, 0.55, 0.7, 0.85):
-        assert sum(low <= each < low + 0.15 for each in severities) / len(severities) > 0.08
+        assert sum(low <= each < low + 0.15 for each in grades) / len(grades) > 0.08
 
 
 def test_a_reason_speaks_of_no_tube_that_is_not_there(patients: list[Patient]) -> None:
