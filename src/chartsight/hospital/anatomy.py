@@ -27,7 +27,7 @@ BODY_STREAM, EXPOSURE_STREAM = 1, 2
 MOST_ROTATION, MOST_BEND = 0.04, 0.012
 # Danzer: a heart wider than half the thorax is enlarged. On an AP film it lies nearer to the tube, so it is magnified.
 HEART_LIMITS: Mapping[str, float] = {"PA": 0.5, "AP": 0.55}
-# Of the thorax, what the mediastinum above the heart may take: one healthy chest in fifty lies at the limit.
+# Of the thorax, what the mediastinum above the heart may take: one healthy chest in twenty lies at the limit.
 MEDIASTINUM_LIMITS: Mapping[str, float] = {"PA": 0.226, "AP": 0.26}
 RIBS_ABOVE_DOME = (7.49, 8.7)  # least and most that a breath spaces over the lung; eight to nine and a half are counted
 
