@@ -19,7 +19,7 @@ from chartsight.prediction.backends.local import LocalBackEnd, batches
 from chartsight.prediction.rules import YES_NO
 from chartsight.vlm.answering import Example
 from chartsight.vlm.checkpoint import load_vlm
-from chartsight.vlm.grammars import Rule, Scored, Written
+from chartsight.vlm.grammars import Rule, Scored, Weighed, Written
 from tests.prediction.served import Served, serve
 
 SHAPES = Scored(("circle", "cross", "ring", "star"))
@@ -30,12 +30,12 @@ def film(nth: int) -> NDArray[np.uint8]:
     return np.random.default_rng([9, nth]).integers(0, 256, size=(64, 64), dtype=np.uint8)
 
 
-def asks(*rules: Rule | None, films: int = 3, weighed: bool = False) -> list[FilmAsks]:
+def asks(*rules: Rule | None, films: int = 3) -> list[FilmAsks]:
     texts = ("is there a ring?", "which shape is largest?", "where is the star?")
     return [
         FilmAsks(
             film(nth) if nth else None,
-            tuple(Ask(f"{nth}-{n}", texts[n], rule, is_weighed=weighed) for n, rule in enumerate(rules)),
+            tuple(Ask(f"{nth}-{n}", texts[n], rule) for n, rule in enumerate(rules)),
         )
         for nth in range(films)
     ]
@@ -183,11 +183,20 @@ def test_nobody_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_without_chances_is_refused_where_they_are_needed(served: Served) -> None:
     served.tells_logprobs = False
-    for films in (asks(YES_NO), asks(None, weighed=True)):
+    for films in (asks(YES_NO), asks(Weighed())):
         with pytest.raises(ChartsightError) as caught:
             answered(remote(served, concurrency=1), films)
         assert caught.value.code == "no-logprobs"
     assert all(each["first"] == {} for each in answered(remote(served), asks(None)).values())
+
+
+def test_what_is_only_weighed_is_asked_for_one_token(local: LocalBackEnd, served: Served) -> None:
+    freely, weighed = answered(local, asks(None)), answered(local, asks(Weighed()))
+    assert {key: each["first"] for key, each in weighed.items()} == {key: each["first"] for key, each in freely.items()}
+    assert max(each["n_tokens"] for each in freely.values()) > 1
+    assert {each["n_tokens"] for each in weighed.values()} == {1}
+    answered(remote(served), asks(Weighed()))
+    assert {body["max_tokens"] for body in served.bodies} == {1}
 
 
 def test_lists_in_their_form_are_refused_before_anything_is_asked(served: Served) -> None:

@@ -40,9 +40,7 @@ def answer_asked(
     Raises:
         FilmError: The film of an example cannot be read.
     """
-    put = {
-        key: (ask.shown, Ask(key, text, ask.rule, is_weighed=bool(ask.parts))) for ask in asked for text, key in ask.put
-    }
+    put = {key: (ask.shown, Ask(key, text, ask.rule)) for ask in asked for text, key in ask.put}
     todo = {key: each for key, each in put.items() if key not in store}
     names = {name for (films, change), _ in todo.values() for name in films if _shows_film(change)}
     examples_seen = back_end.identity.card.reads_film and any(films for (films, _), _ in todo.values())

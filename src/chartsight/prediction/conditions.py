@@ -20,7 +20,7 @@ from chartsight.prediction.shots import Shot
 from chartsight.questions.list_items import list_items
 from chartsight.questions.variants import KnownFilms, build_variants, donor_films
 from chartsight.schema import CONDITIONS, Condition, FilmChange, Question, Variant
-from chartsight.vlm.grammars import Rule
+from chartsight.vlm.grammars import Rule, Weighed
 from chartsight.vlm.prompts import Turn
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def put_variants(
         turns = examples[bool(films)]
         digests = [*(example_digests if films else ()), *(_digest(name, change, index) for name in films)]
         items = list_items(put) if sets == "itemwise" else ()
-        rule = (YES_NO if scoring == "allowed" else None) if items else rule_of(put, sets, scoring)
+        rule = (YES_NO if scoring == "allowed" else Weighed()) if items else rule_of(put, sets, scoring)
         asks = sorted({ask for item in items for ask in item.asks})
         parts = tuple((ask, identity.key(ask, digests, rule, turns)) for ask in asks)
         key = hashlib.sha256("".join(each for _, each in parts).encode()).hexdigest() if parts else None

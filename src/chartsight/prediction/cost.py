@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from chartsight.prediction.conditions import DECODING, Asked
 from chartsight.questions.answer_text import render_answer
 from chartsight.schema import Condition, FilmChange
+from chartsight.vlm.grammars import Weighed
 
 if TYPE_CHECKING:
     from chartsight.vlm.checkpoint import Vlm
@@ -125,7 +126,7 @@ class _Counter:
                     film_tokens += self._prefixes[n_images]
                 branches += 1
                 read = self._length(text, n_images) - (self._prefixes[n_images] if n_images else 0)
-                branch_tokens += read + (self._written("yes") if ask.parts else answer)
+                branch_tokens += read + answer
         return ConditionCost(condition, len(asked), films, film_tokens, branches, branch_tokens)
 
     def _prefix(self, n_images: int) -> int:
@@ -139,6 +140,8 @@ class _Counter:
         return self._lengths[text, n_images]
 
     def _answer(self, ask: Asked) -> int:
+        if ask.parts:
+            return 0 if isinstance(ask.rule, Weighed) else self._written("yes")
         return self._written(render_answer(ask.question.answer, ask.question.answer_type))
 
     def _written(self, answer: str) -> int:

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from chartsight.questions.answer_text import EMPTY_SET, render_answer
 from chartsight.schema import Question
-from chartsight.vlm.grammars import Rule, Scored, Written
+from chartsight.vlm.grammars import Rule, Scored, Weighed, Written
 
 Scoring = Literal["free", "allowed"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
@@ -49,6 +49,8 @@ def decoding_of(rule: Rule | None) -> str:
     """How an answer by this rule comes about, for its key."""
     if rule is None:
         return DECODING
+    if isinstance(rule, Weighed):
+        return "weighed"
     if isinstance(rule, Scored):
         return "scored/" + json.dumps(rule.answers, ensure_ascii=False)
     return "written/" + json.dumps([rule.names, rule.empty, rule.many], ensure_ascii=False)

@@ -24,7 +24,7 @@ from chartsight.errors import CheckpointError
 from chartsight.vlm.any_model import ChatVlm, answer_plainly
 from chartsight.vlm.branches import Branch, attend, next_logits, pack_branches, read_branches
 from chartsight.vlm.checkpoint import Vlm
-from chartsight.vlm.grammars import Grammar, Rule, Scored, Written, build_grammar
+from chartsight.vlm.grammars import Grammar, Rule, Scored, Weighed, Written, build_grammar
 from chartsight.vlm.prompts import Turn
 from chartsight.vlm.scoring import score_answers
 from chartsight.vlm.tries import build_trie
@@ -207,7 +207,8 @@ def _answer_batch(
     if written:
         behind = [(films[n], flat[n][length:]) for n in written]
         grammars = _grammars(vlm, list(written.values()))
-        found = _write(vlm, prefilled, behind, length, len(batch), grammars, max_new_tokens, candidates)
+        limits = [1 if isinstance(rule, Weighed) else max_new_tokens for rule in written.values()]
+        found = _write(vlm, prefilled, behind, length, len(batch), grammars, limits, candidates)
         answers |= dict(zip(written, found, strict=True))
     start = 0
     for rows in prompts:
@@ -242,16 +243,16 @@ def _score(vlm: Vlm, cache: Any, behind: Behind, length: int, n_films: int, rule
     return answers
 
 
-def _grammars(vlm: Vlm, rules: Sequence[Written | None]) -> list[Grammar | None]:
-    built = {rule: build_grammar(vlm.prompts, rule) for rule in set(rules) if rule is not None}
-    return [None if rule is None else built[rule] for rule in rules]
+def _grammars(vlm: Vlm, rules: Sequence[Written | Weighed | None]) -> list[Grammar | None]:
+    built = {rule: build_grammar(vlm.prompts, rule) for rule in set(rules) if isinstance(rule, Written)}
+    return [built[rule] if isinstance(rule, Written) else None for rule in rules]
 
 
 def _write(
     vlm: Vlm, cache: Any, behind: Behind, length: int, n_films: int, grammars: Sequence[Grammar | None],
-    max_new_tokens: int, candidates: Sequence[str],
+    limits: Sequence[int], candidates: Sequence[str],
 ) -> list[RawAnswer]:  # fmt: skip
-    """What the model writes greedily to each question, freely or in the form of its grammar."""
+    """What the model writes greedily to each question, freely up to its limit or in the form of its grammar."""
     branches = [Branch(film, ids) for film, ids in behind]
     packed = pack_branches(branches, length, vlm.tokenizer.pad_token_id)
     hidden = read_branches(vlm, cache, packed, n_films)
@@ -275,7 +276,7 @@ def _write(
             if (grammar := grammars[n]) is not None:
                 ways[n] = grammar.next(ways[n][token])
         alive = [
-            n for n in alive if written[n][-1] != eos and (n in ways or len(written[n]) < max_new_tokens)
+            n for n in alive if written[n][-1] != eos and (n in ways or len(written[n]) < limits[n])
         ]  # what a grammar writes ends by itself
         if not alive:
             break

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from chartsight.errors import CheckpointError
 from chartsight.vlm.checkpoint import ModelCard, Vlm
-from chartsight.vlm.grammars import Rule, Scored, Written
+from chartsight.vlm.grammars import Rule, Scored, Weighed, Written
 from chartsight.vlm.layouts.settings import (
     ARCHITECTURES,
     CONFIG,
@@ -299,8 +299,9 @@ def _answer(
         best = max(scores, key=lambda answer: scores[answer])
         return RawAnswer(best, len(vlm.prompts.answer_ids(best)), {}, scores)
     pad = vlm.tokenizer.pad_token_id
+    limit = 1 if isinstance(rule, Weighed) else max_new_tokens
     written = vlm.model.generate(
-        **inputs, do_sample=False, temperature=None, top_p=None, top_k=None, max_new_tokens=max_new_tokens,
+        **inputs, do_sample=False, temperature=None, top_p=None, top_k=None, max_new_tokens=limit,
         eos_token_id=vlm.ends, pad_token_id=vlm.ends[0] if pad is None else pad, return_dict_in_generate=True,
         output_logits=True,
     )  # fmt: skip

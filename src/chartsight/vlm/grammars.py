@@ -44,7 +44,12 @@ class Written:
     many: bool = False
 
 
-Rule = Scored | Written
+@dataclass(frozen=True)
+class Weighed:
+    """Nothing is written: only how likely each candidate word is to begin the answer counts."""
+
+
+Rule = Scored | Written | Weighed
 
 
 @dataclass(frozen=True)

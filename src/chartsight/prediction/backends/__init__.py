@@ -83,13 +83,11 @@ class Ask:
         key: Of its answer.
         question: What the model reads.
         rule: By which it is answered; None for free text.
-        is_weighed: Whether the chances of yes and no decide, whatever is written: one name of a list.
     """
 
     key: str
     question: str
     rule: Rule | None = None
-    is_weighed: bool = False
 
 
 @dataclass(frozen=True)

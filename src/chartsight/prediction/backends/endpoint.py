@@ -35,7 +35,7 @@ from chartsight.prediction.backends.local import stored_answer
 from chartsight.prediction.rules import DECODING
 from chartsight.schema import TERMS, Terms
 from chartsight.vlm.checkpoint import ModelCard
-from chartsight.vlm.grammars import Scored, Written
+from chartsight.vlm.grammars import Scored, Weighed, Written
 from chartsight.vlm.preprocessing import FilmPreprocessing
 from chartsight.vlm.prompts import CHAT
 
@@ -194,7 +194,8 @@ class EndpointBackEnd:
                 return ask.key, {"error": f"no allowed answer is among the {TOP} likeliest beginnings"}
             best = max(ask.rule.answers, key=lambda answer: chances.get(answer, -math.inf))
             return ask.key, stored_answer(best, 0, {}, chances, milliseconds)
-        reply = self._ask(messages, MAX_TOKENS, needed=ask.is_weighed)
+        is_weighed = isinstance(ask.rule, Weighed)
+        reply = self._ask(messages, 1 if is_weighed else MAX_TOKENS, needed=is_weighed)
         text = reply["message"].get("content")
         if not isinstance(text, str):
             raise self._bad_reply("no text")
