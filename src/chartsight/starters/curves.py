@@ -83,6 +83,7 @@ def draw(lessons: Sequence[Curves], path: Path) -> None:
     """A panel a lesson, as SVG."""
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
     figure = Figure(figsize=(3.6 * len(lessons), 3.1), layout="constrained")
     for nth, curves in enumerate(lessons):
@@ -90,6 +91,10 @@ def draw(lessons: Sequence[Curves], path: Path) -> None:
         for name, points in curves.losses.items():
             left.plot(*zip(*points, strict=True), color=COLOURS[name], linewidth=1, label=name)
         left.set(title=curves.lesson, xlabel=curves.unit, yscale="log")
+        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        left.yaxis.set_minor_locator(NullLocator())
+        left.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        left.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if nth == 0:
             left.set_ylabel("loss (log scale)")
         right = left.twinx()
