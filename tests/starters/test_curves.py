@@ -42,6 +42,12 @@ def test_the_same_logs_the_same_picture(tmp_path: Path) -> None:
     assert "5-tower" in first.read_text("utf-8") and "AUROC, valid" in first.read_text("utf-8")
 
 
+def test_a_lesson_that_has_just_begun_is_drawn(tmp_path: Path) -> None:
+    write_log(tmp_path, "1-answers", {"step": 5, "loss": 2.0})
+    draw(read_lessons(tmp_path), tmp_path / "a.svg")
+    assert "1-answers" in (tmp_path / "a.svg").read_text("utf-8")
+
+
 @pytest.mark.parametrize("line", ["{", "[1]", '{"loss": 1}'])
 def test_what_is_no_log_is_one_line(line: str, tmp_path: Path) -> None:
     path = write_log(tmp_path, "1-tower")

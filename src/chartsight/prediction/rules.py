@@ -7,7 +7,8 @@
     allowed   set                  written in the form of a list, names of the vocabulary only; or name by name
     allowed   number, date, text   the model writes: they are open
 
-`sets="constrained"` writes lists in their form whatever the scoring.
+`sets="constrained"` writes lists in their form whatever the scoring. Lists name by name ask yes or no a
+name: weighed by the first word when free, scored when allowed.
 """
 
 from __future__ import annotations

@@ -98,7 +98,8 @@ def draw(lessons: Sequence[Curves], path: Path) -> None:
         if nth == 0:
             left.set_ylabel("loss (log scale)")
         right = left.twinx()
-        right.plot(*zip(*curves.measured, strict=True), color=RIGHT_COLOUR, marker="o", markersize=3)
+        if curves.measured:  # a lesson that is still learning may not have been looked at yet
+            right.plot(*zip(*curves.measured, strict=True), color=RIGHT_COLOUR, marker="o", markersize=3)
         right.set_ylabel(f"{curves.measure}, valid", color=RIGHT_COLOUR)
         right.set_ylim(0.5, 1.0)
         if nth == len(lessons) - 1:
