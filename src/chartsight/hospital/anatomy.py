@@ -8,8 +8,8 @@ the right of the picture, and `d` is the distance from the midline towards a sid
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -128,14 +128,7 @@ class Rib:
 
     def back_y(self, q: Plane) -> Plane:
         """Height of the back arc's middle at each share `q` of the way from the midline to the edge."""
-        outer = np.clip((q - np.float32(0.80)) * 5, 0, 1)
-        bow = np.float32(0.014) * np.sin(np.clip(q, 0, 1) * np.float32(math.pi))
-        return as_plane(np.float32(self.spine_y) + np.float32(self.drop) * q * q + np.float32(0.05) * outer**3 - bow)
-
-    def front_y(self, q: Plane) -> Plane:
-        """Height of the front arc's middle at each share `q` of the way from the midline to the edge."""
-        arc = np.sqrt(np.clip(1 - q * q, 0, 1))
-        return as_plane(np.float32(self.spine_y + 1.15 * self.drop + 0.030) + np.float32(self.front_drop) * arc)
+        return back_arc(np.float32(self.spine_y), np.float32(self.drop), q)
 
 
 @dataclass(frozen=True)
@@ -199,6 +192,10 @@ class Anatomy:
     def lung(self, side: int) -> Hemithorax:
         """The lung of a side, +1 left, -1 right."""
         return self.left if side > 0 else self.right
+
+    def hilum_of(self, side: int) -> float:
+        """Height of a side's hilum; the left one stands higher."""
+        return self.hilum_y - 0.014 * side
 
     def axis(self, y: Plane) -> Plane:
         """x of the trunk's middle at each `y`: the spine's, were it straight."""
@@ -264,13 +261,24 @@ class Anatomy:
         return (self.heart.upper + self.heart.knob) / self.thorax_width
 
 
-def rib_edges(spine_y: float, drop: float, left: Hemithorax, right: Hemithorax) -> tuple[float, float]:
-    """How far a rib reaches to the left and to the right: just around the lungs."""
+def back_arc(spine_y: Plane | np.float32, drop: Plane | np.float32, q: Plane) -> Plane:
+    """Height of back arcs' middles, [..., N], at each share `q` of the way from the midline to the edge."""
+    outer = np.clip((q - np.float32(0.80)) * 5, 0, 1)
+    bow = np.float32(0.014) * np.sin(np.clip(q, 0, 1) * np.float32(math.pi))
+    return as_plane(spine_y + drop * q * q + np.float32(0.05) * outer**3 - bow)
+
+
+def around_lungs(ribs: Sequence[Rib], left: Hemithorax, right: Hemithorax) -> tuple[Rib, ...]:
+    """The ribs, each reaching to just around the lungs."""
+    turn_y = as_plane(np.array([rib.spine_y + 1.15 * rib.drop for rib in ribs]))
     edges = (
-        lung.lateral_at(min(max(spine_y + 1.15 * drop, lung.apex_y + 0.03), lung.angle_y)) for lung in (left, right)
+        np.maximum(lung.lateral(np.clip(turn_y, lung.apex_y + 0.03, lung.angle_y)), 0.11) + 0.008
+        for lung in (left, right)
     )
-    edge_left, edge_right = (max(edge, 0.11) + 0.008 for edge in edges)
-    return (edge_left, edge_right)
+    return tuple(
+        replace(rib, edge=(float(to_left), float(to_right)))
+        for rib, to_left, to_right in zip(ribs, *edges, strict=True)
+    )
 
 
 def spine_phase(scale: float, y: Plane) -> Plane:
@@ -382,12 +390,12 @@ def build_anatomy(
         return Rib(
             spine_y=spine_y, drop=drop, front_drop=0.115 + 0.006 * i + 0.010 * rib_noise[i, 2],
             half_width=0.0115 * scale * (1 + 0.08 * rib_noise[i, 3]), weight=1 + 0.10 * rib_noise[i, 3],
-            edge=rib_edges(spine_y, drop, left, right),
+            edge=(0.0, 0.0),
         )  # fmt: skip
 
     return Anatomy(
         view=view, centre_x=centre_x, tilt=tilt, bend=bend, bend_phase=bend_phase, rotation=rotation, scale=scale,
-        left=left, right=right, heart=heart, ribs=tuple(rib(i) for i in range(11)),
+        left=left, right=right, heart=heart, ribs=around_lungs([rib(i) for i in range(11)], left, right),
         trunk=width + 0.055 + 0.090 * large, thickness=1.0 + 0.55 * (large - 0.4), fat=large,
         neck=neck * scale, shoulder_y=apex - 0.035 + (0.01 if supine else 0.03),
         clavicle_rise=(float(clavicle[0]), float(clavicle[1])), clavicle_y=apex + 0.090 + clavicle_lift,

@@ -38,7 +38,7 @@ def paint_artefacts(anatomy: Anatomy, layers: Layers, request: FilmRequest) -> N
     """Draw what happens to be on this film; with a distraction of 0 only what the technique asks for."""
     rng = np.random.default_rng([ARTEFACT_STREAM, request.seed])
     for name, artefact in ARTEFACTS.items():
-        draw, own = float(rng.random()), np.random.default_rng(rng.integers(2**63))
+        draw, own_seed = float(rng.random()), rng.integers(2**63)
         share = (artefact.on_ap if request.view == "AP" else artefact.on_pa) * request.distraction
         if request.body.sex == "F":
             share *= artefact.women
@@ -49,7 +49,7 @@ def paint_artefacts(anatomy: Anatomy, layers: Layers, request: FilmRequest) -> N
             # Somebody who is monitored always has leads, and their usual share of everything else.
             wanted = request.technique.monitored and (wanted or name == "leads")
         if wanted:
-            artefact.paint(anatomy, layers, own)
+            artefact.paint(anatomy, layers, np.random.default_rng(own_seed))
 
 
 def draw_line(

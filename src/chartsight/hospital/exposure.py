@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -75,11 +76,15 @@ def frame_of(request: FilmRequest, style: Style) -> Frame:
 def detected(layers: Layers, anatomy: Patient, style: Style, request: FilmRequest) -> Plane:
     """Attenuation as the detector sees it, float32 [N, N]: unsharp, veiled by scatter, with quantum noise."""
     size = request.size_px
-    texture = fine_texture(np.random.default_rng([TEXTURE_STREAM, anatomy.body_seed]), size)
+    texture = fine_texture(anatomy.body_seed, size)
     aired = layers.air * (1 - layers.fill)
-    depth = layers.soft * (1 - aired) + layers.vessels * np.sqrt(aired) + np.float32(0.016) * texture * aired
-    depth += layers.wall
-    attenuation = np.float32(WATER) * depth + np.float32(BONE) * layers.bone + np.float32(METAL) * layers.metal
+    attenuation = layers.soft * (1 - aired)
+    attenuation += layers.vessels * np.sqrt(aired)
+    attenuation += np.float32(0.016) * texture * aired
+    attenuation += layers.wall
+    attenuation *= np.float32(WATER)
+    attenuation += np.float32(BONE) * layers.bone
+    attenuation += np.float32(METAL) * layers.metal
     unsharp = style.blur * (1.6 - anatomy.sharpness) * size
     if unsharp > 0.3:
         attenuation = ndimage.gaussian_filter(attenuation, unsharp, truncate=2.5)
@@ -93,11 +98,17 @@ def detected(layers: Layers, anatomy: Patient, style: Style, request: FilmReques
         grains = ndimage.gaussian_filter(grains, sigma, truncate=2.5) * np.float32(2 * math.sqrt(math.pi) * sigma)
     # Fewer photons reach the detector behind thick parts, so they are noisier.
     strength = style.noise * (1 + 0.8 * anatomy.fat**2)
-    return as_plane(signal + np.float32(strength) * grains * np.clip(np.exp((signal - 3) * np.float32(0.5)), 0.1, 1.3))
+    fewer = np.exp((signal - 3) * np.float32(0.5))
+    np.clip(fewer, 0.1, 1.3, out=fewer)
+    fewer *= grains
+    fewer *= np.float32(strength)
+    return as_plane(signal + fewer)
 
 
-def fine_texture(rng: np.random.Generator, size: int) -> Plane:
+@lru_cache(maxsize=1)  # a patient's films are drawn one after the other
+def fine_texture(body_seed: int, size: int) -> Plane:
     """The lung's own grain: smooth noise of unit deviation, [size, size], the same on every film of a patient."""
+    rng = np.random.default_rng([TEXTURE_STREAM, body_seed])
     coarse = as_plane(rng.standard_normal((96, 96), np.float32))
     coarse = ndimage.gaussian_filter(coarse, 0.6, mode="wrap") * np.float32(2.1)
     return stretch(coarse, size)

@@ -141,31 +141,31 @@ def burn_in(grey: Plane, frame: Frame) -> None:
 
 def cover(grey: Plane, grid: Grid, border: Border) -> None:
     """Lay the strips over the film; where a pixel is half covered it is half as grey."""
-    for share in strips(grid, border):
-        grey += share * (np.float32(border.grey) - grey)
+    for at, share in strips(grid, border):
+        grey[at] += share * (np.float32(border.grey) - grey[at])
 
 
 def hidden(grid: Grid, border: Border) -> NDArray[np.bool_]:
     """bool [N, N], the pixels that the strips cover by half or more: what lies there is not on the film."""
     under = np.zeros((grid.size_px, grid.size_px), np.bool_)
-    for share in strips(grid, border):
-        under |= share >= 0.5
+    for at, share in strips(grid, border):
+        under[at] |= share >= 0.5
     return under
 
 
-def strips(grid: Grid, border: Border) -> Iterator[Plane]:
-    """Each strip that there is: how much of every pixel it covers, float32 [N, N]."""
-    size = np.float32(grid.size_px)
-    lean_x, lean_y = (
-        (grid.y - np.float32(0.5)) * np.float32(border.slope),
-        (grid.x - np.float32(0.5)) * np.float32(border.slope),
-    )
-    for width, distance in (
-        (border.left, grid.x - lean_x), (border.right, 1 - grid.x + lean_x),
-        (border.top, grid.y + lean_y), (border.bottom, 1 - grid.y - lean_y),
+def strips(grid: Grid, border: Border) -> Iterator[tuple[tuple[slice, slice], Plane]]:
+    """Each strip that there is: the rectangle that it lies in, and how much of its pixels it covers, float32 [h, w]."""
+    lean = 0.5 * abs(border.slope)
+    for width, is_upright, is_far in (
+        (border.left, True, False), (border.right, True, True), (border.top, False, False), (border.bottom, False, True)
     ):  # fmt: skip
         if width > 0:
-            yield np.clip((np.float32(width) - distance) * size + np.float32(0.5), 0, 1)
+            start, end = (1 - width - lean, 1.0) if is_far else (0.0, width + lean)
+            at, xs, ys = grid.window(start, 0, end, 1) if is_upright else grid.window(0, start, 1, end)
+            middle, slope = np.float32(0.5), np.float32(border.slope)
+            place = xs - (ys - middle) * slope if is_upright else ys + (xs - middle) * slope
+            distance = 1 - place if is_far else place
+            yield at, np.clip((np.float32(width) - distance) * np.float32(grid.size_px) + np.float32(0.5), 0, 1)
 
 
 def burn_stamp(grey: Plane, grid: Grid, stamp: Stamp) -> None:

@@ -117,7 +117,7 @@ def mark_of(drawn: Drawn, under: NDArray[np.bool_]) -> FindingMark | None:
     None when more of the finding lies `under` the film's border (bool [N, N]) than beside it: nobody can see it there.
     """
     mask = drawn.extent & ~under
-    if 2 * mask.sum() < drawn.extent.sum():
+    if 2 * np.count_nonzero(mask) < np.count_nonzero(drawn.extent):
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from chartsight.hospital.anatomy import Anatomy, spine_phase
+from chartsight.hospital.anatomy import Anatomy, back_arc, spine_phase
 from chartsight.hospital.layers import Layers
 from chartsight.hospital.strokes import (
     Plane,
+    Strokes,
     add_bands,
     add_blob,
     add_lines,
@@ -18,37 +19,58 @@ from chartsight.hospital.strokes import (
     smooth_curve,
 )
 
+FRONT_ARCS = 8  # pairs whose front arc is bone; below they end in cartilage
+
 
 def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
     """Eleven pairs: the back arcs bright, the front arcs fainter and steeper, the flank where they are seen end-on."""
-    grid = layers.grid
+    grid, ribs = layers.grid, anatomy.ribs
+    spine_x, spine_y, drop, turn_y, front_drop, thick, strong = (
+        each[:, None]
+        for each in as_plane(
+            np.array(
+                [
+                    [anatomy.midline_at(rib.spine_y) for rib in ribs],
+                    [rib.spine_y for rib in ribs],
+                    [rib.drop for rib in ribs],
+                    [rib.spine_y + 1.15 * rib.drop + 0.030 for rib in ribs],
+                    [rib.front_drop for rib in ribs],
+                    [rib.half_width for rib in ribs],
+                    [rib.weight * anatomy.bone for rib in ribs],
+                ]
+            )
+        )
+    )
+    number = as_plane(np.arange(len(ribs)))[:, None]
     centres, halves, weights = [], [], []
     for side in (1, -1):
-        for number, rib in enumerate(anatomy.ribs):
-            d = (grid.x[0] - np.float32(anatomy.midline_at(rib.spine_y))) * side
-            q = d / np.float32(rib.reach(side))
-            back = rib.back_y(q)
-            centres.append(back)
-            halves.append(
-                np.float32(1.12 * rib.half_width) * (np.float32(0.82) + np.float32(0.24) * q) * slanted(back, q)
-            )
-            fade = (np.float32(0.85) + np.float32(0.45) * np.clip(q, 0, 1) ** 3) * np.clip(
-                (d - np.float32(0.028)) * 60, 0, 1
-            )
-            weights.append(np.where(q < 1, np.float32(0.150 * rib.weight * anatomy.bone) * fade, 0))
-            if number < 8:
-                front = rib.front_y(q)
-                shown = (q > 0.30 - 0.015 * number) & (q < 1)
-                fade = np.clip((q - np.float32(0.30 - 0.01 * number)) * 3, 0, 1) * np.clip((1 - q) * 7, 0.25, 1)
-                centres.append(front)
-                halves.append(np.float32(1.15 * rib.half_width) * slanted(front, q))
-                depth = (0.092 - 0.008 * number) * rib.weight * anatomy.bone
-                weights.append(np.where(shown, np.float32(depth) * fade, 0))
-    middle = np.stack(centres)
+        d = (grid.x - spine_x) * side
+        q = d / as_plane(np.array([[rib.reach(side)] for rib in ribs]))
+        back = back_arc(spine_y, drop, q)
+        fade = (np.float32(0.85) + np.float32(0.45) * np.clip(q, 0, 1) ** 3) * np.clip(
+            (d - np.float32(0.028)) * 60, 0, 1
+        )
+        centres.append(back)
+        halves.append(np.float32(1.12) * thick * (np.float32(0.82) + np.float32(0.24) * q) * slanted(back, q))
+        weights.append(np.where(q < 1, np.float32(0.150) * strong * fade, 0))
+        q, nth = q[:FRONT_ARCS], number[:FRONT_ARCS]
+        front = turn_y[:FRONT_ARCS] + front_drop[:FRONT_ARCS] * np.sqrt(np.clip(1 - q * q, 0, 1))
+        shown = (q > np.float32(0.30) - np.float32(0.015) * nth) & (q < 1)
+        fade = np.clip((q - np.float32(0.30) + np.float32(0.01) * nth) * 3, 0, 1) * np.clip((1 - q) * 7, 0.25, 1)
+        centres.append(front)
+        halves.append(np.float32(1.15) * thick[:FRONT_ARCS] * slanted(front, q))
+        depth = (np.float32(0.092) - np.float32(0.008) * nth) * strong[:FRONT_ARCS]
+        weights.append(np.where(shown, depth * fade, 0))
+    middle = np.concatenate(centres)
     # Over the liver the beam has little left to show them with.
     shown = 1 - np.float32(0.68) * np.clip((middle - np.float32(anatomy.liver_y)) * 14, 0, 1)
     add_bands(
-        layers.bone, grid, as_plane(middle), as_plane(np.stack(halves)), as_plane(np.stack(weights) * shown), rim=0.38
+        layers.bone,
+        grid,
+        as_plane(middle),
+        as_plane(np.concatenate(halves)),
+        as_plane(np.concatenate(weights) * shown),
+        rim=0.38,
     )
     for side in (1, -1):
         lung = anatomy.lung(side)
@@ -60,11 +82,11 @@ def paint_ribs(anatomy: Anatomy, layers: Layers) -> None:
 
 
 def slanted(y: Plane, q: Plane) -> Plane:
-    """How much taller than wide a band stands in a column where its middle runs steeply, at most 2.2."""
+    """How much taller than wide bands [R, N] stand in a column where their middles run steeply, at most 2.2."""
     slope = np.empty_like(y)
     # `q` runs evenly over the columns, a third of the film from the midline to its end.
-    slope[1:] = (y[1:] - y[:-1]) * np.float32(1 / (0.33 * abs(float(q[1] - q[0]))))
-    slope[0] = slope[1]
+    slope[:, 1:] = (y[:, 1:] - y[:, :-1]) / (np.float32(0.33) * np.abs(q[:, 1:2] - q[:, :1]))
+    slope[:, 0] = slope[:, 1]
     return as_plane(np.minimum(np.sqrt(1 + np.minimum(slope * slope, 9)), 2.2))
 
 
@@ -108,11 +130,11 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
     """Clavicles, scapulae and humeri."""
     a, grid = anatomy, layers.grid
     centres, halves, weights = [], [], []
-    strokes: list[tuple[Plane, Plane, Plane]] = []
+    borders = Strokes()
 
     def border(points: list[tuple[float, float]], depth: float, side: int) -> None:
-        x, y, length = along(*smooth_curve([a.x(side, d, y) for d, y in points], [y for _, y in points], 24), 0.0025)
-        strokes.append((x, y, length * np.float32(depth * a.bone)))
+        x, y = smooth_curve([a.x(side, d, y) for d, y in points], [y for _, y in points], 24)
+        borders.add(x, y, depth * a.bone, step=0.0025)
 
     for side in (1, -1):
         d = (grid.x[0] - np.float32(a.midline_at(a.clavicle_y))) * side
@@ -179,5 +201,4 @@ def paint_shoulders(anatomy: Anatomy, layers: Layers) -> None:
         add_tube(layers.bone, grid, shaft_x, shaft_y, 0.024, 0.11 * a.bone, 0.055 * a.bone)
     add_bands(layers.bone, grid, as_plane(np.stack(centres)), as_plane(np.stack(halves)), as_plane(np.stack(weights)),
               rim=0.45)  # fmt: skip
-    x, y, ink = (as_plane(np.concatenate(parts)) for parts in zip(*strokes, strict=True))
-    add_lines(layers.bone, grid, x, y, ink, 0.0032)
+    borders.draw(layers.bone, grid, 0.0032)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,13 @@ def as_plane(values: NDArray[Any]) -> Plane:
 
 def rise(distance: Plane, softness: float) -> Plane:
     """0 to 1 as `distance` goes from -softness to +softness, with a smooth shoulder at both ends."""
-    t = np.clip(distance * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
-    return as_plane(t * t * (3 - 2 * t))
+    t = distance * np.float32(0.5 / softness)
+    t += np.float32(0.5)
+    np.clip(t, 0, 1, out=t)
+    shoulder = 3 - 2 * t
+    t *= t
+    t *= shoulder
+    return as_plane(t)
 
 
 def dome(distance_squared: NDArray[Any]) -> Plane:
@@ -111,14 +117,13 @@ def spread_points(
         size_px: Side of the film.
     """
     high, wide = shape
-    left, top = column.astype(np.int32), row.astype(np.int32)
-    right_share, low_share = column - left, row - top
+    left, top = column.astype(np.intp), row.astype(np.intp)
+    low = weight * (row - top)
+    upper = weight - low
+    low_right, upper_right = (part * (column - left) for part in (low, upper))
     corner = top * wide + left
     index = np.concatenate((corner, corner + 1, corner + wide, corner + wide + 1))
-    share = np.concatenate((
-        (1 - right_share) * (1 - low_share), right_share * (1 - low_share),
-        (1 - right_share) * low_share, right_share * low_share,
-    )) * np.tile(weight, 4)  # fmt: skip
+    share = np.concatenate((upper - upper_right, upper_right, low - low_right, low_right))
     drops = as_plane(np.bincount(index, share, high * wide)).reshape(high, wide)
     # A line of unit weight a length has depth 1 in its middle after the blur.
     drops *= np.float32(size_px * sigma_px * np.sqrt(2 * np.pi))
@@ -127,44 +132,84 @@ def spread_points(
 
 def along(x: Plane, y: Plane, step: float = 0.002) -> tuple[Plane, Plane, Plane]:
     """Points every `step` along a polyline [K]: x [P], y [P] and the length that each stands for [P]."""
-    lengths = np.hypot(np.diff(x), np.diff(y))
-    reached = np.concatenate(([0.0], np.cumsum(lengths)))
-    count = max(int(reached[-1] / step), 2)
-    wanted = np.linspace(0, reached[-1], count)
+    reached = np.zeros(len(x))
+    np.cumsum(np.hypot(x[1:] - x[:-1], y[1:] - y[:-1]), out=reached[1:])
+    whole = float(reached[-1])
+    count = max(int(whole / step), 2)
+    wanted = np.arange(count) * (whole / (count - 1))
     return (
         as_plane(np.interp(wanted, reached, x)),
         as_plane(np.interp(wanted, reached, y)),
-        np.full(count, reached[-1] / count, np.float32),
+        np.full(count, whole / count, np.float32),
     )
+
+
+@dataclass
+class Strokes:
+    """Curves of one breadth, drawn together: many short ones at little more than the cost of one.
+
+    borders = Strokes()
+    borders.add(x, y, depth=0.06)
+    borders.draw(layers.bone, grid, half_width=0.003)
+    """
+
+    parts: list[tuple[Plane, Plane, Plane]] = field(default_factory=list)
+
+    def add(self, x: Plane, y: Plane, depth: float = 1.0, *, fade: float = 1.0, step: float = 0.002) -> None:
+        """A polyline x [K] and y [K] of that depth at its start, of `fade` times that at its end."""
+        px, py, length = along(x, y, step)
+        self.parts.append((px, py, length * np.linspace(depth, fade * depth, len(px), dtype=np.float32)))
+
+    def draw(self, plane: Plane, grid: Grid, half_width: float) -> None:
+        """Add them all to a plane float32 [N, N]; nothing when there are none."""
+        if self.parts:
+            x, y, weight = (np.concatenate(each) for each in zip(*self.parts, strict=True))
+            add_lines(plane, grid, x, y, weight, half_width)
 
 
 def smooth_curve(x: list[float], y: list[float], points: int = 48) -> tuple[Plane, Plane]:
     """A curve through a few control points (Catmull-Rom), x [points] and y [points]."""
-    control = np.array([x, y], np.float64)
+    curve = np.array([x, y], np.float64) @ catmull_rom(len(x), points)
+    return as_plane(curve[0]), as_plane(curve[1])
+
+
+@lru_cache(maxsize=256)
+def catmull_rom(controls: int, points: int) -> NDArray[np.float64]:
+    """What each control point counts at each point of the curve through them, float64 [controls, points]."""
+    control = np.eye(controls)
     control = np.concatenate(
         (2 * control[:, :1] - control[:, 1:2], control, 2 * control[:, -1:] - control[:, -2:-1]), 1
     )
-    t = np.linspace(0, len(x) - 1 - 1e-9, points)
+    t = np.linspace(0, controls - 1 - 1e-9, points)
     first = t.astype(np.int32)
     u = t - first
     p0, p1, p2, p3 = (control[:, first + k] for k in range(4))
-    curve = 0.5 * (2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u**2 + (3 * p1 - p0 - 3 * p2 + p3) * u**3)
-    return as_plane(curve[0]), as_plane(curve[1])
+    share: NDArray[np.float64] = 0.5 * (
+        2 * p1 + (p2 - p0) * u + (2 * p0 - 5 * p1 + 4 * p2 - p3) * u**2 + (3 * p1 - p0 - 3 * p2 + p3) * u**3
+    )
+    return share
 
 
 def add_tube(plane: Plane, grid: Grid, x: Plane, y: Plane, half_width: float, wall: float, core: float) -> None:
     """Add a tube along a curve [K]: two walls of depth `wall` and what is between them, `core` (negative for air)."""
     margin = half_width * 1.6
-    at, xs, ys = grid.window(x.min() - margin, y.min() - margin, x.max() + margin, y.max() + margin)
+    at, _, _ = grid.window(x.min() - margin, y.min() - margin, x.max() + margin, y.max() + margin)
     if at[0].start >= at[0].stop or at[1].start >= at[1].stop:
         return
-    distance = np.full((ys.shape[0], xs.shape[1]), np.float32(9))
-    for x0, y0, x1, y1 in zip(x[:-1].tolist(), y[:-1].tolist(), x[1:].tolist(), y[1:].tolist(), strict=True):
-        dx, dy = x1 - x0, y1 - y0
-        t = np.clip(((xs - x0) * dx + (ys - y0) * dy) * np.float32(1 / max(dx * dx + dy * dy, 1e-12)), 0, 1)
-        np.minimum(distance, (xs - x0 - t * dx) ** 2 + (ys - y0 - t * dy) ** 2, out=distance)
-    r = np.sqrt(distance) * np.float32(1 / half_width)
     soft = max(0.7 / (grid.size_px * half_width), 0.25)
+    reach = half_width * (1 + soft)
+    squared = np.full((grid.size_px, grid.size_px), np.float32(9))
+    for start in range(0, len(x) - 1, 4):  # a few segments at a time, in the window around them
+        px, py = (each[start : start + 5, None, None] for each in (x, y))
+        near, xs, ys = grid.window(px.min() - reach, py.min() - reach, px.max() + reach, py.max() + reach)
+        dx, dy = px[1:] - px[:-1], py[1:] - py[:-1]
+        from_x, from_y = xs - px[:-1], ys - py[:-1]
+        t = from_x * dx + from_y * dy
+        t /= np.maximum(dx * dx + dy * dy, np.float32(1e-12))
+        np.clip(t, 0, 1, out=t)
+        away = ((from_x - t * dx) ** 2 + (from_y - t * dy) ** 2).min(0)
+        squared[near] = np.minimum(squared[near], away)
+    r = np.sqrt(squared[at]) * np.float32(1 / half_width)
     inside = rise(1 - r, soft)
     plane[at] += np.float32(wall) * inside * rise(r - 0.55, 0.3) + np.float32(core) * inside
 
@@ -181,31 +226,52 @@ def add_bands(plane: Plane, grid: Grid, centre_y: Plane, half_width: Plane, weig
         rim: Share of the depth that stands in the two borders (cortical bone).
     """
     size = grid.size_px
-    band, column = np.nonzero(weight > 0)
-    middle, half, depth = centre_y[band, column], half_width[band, column], weight[band, column]
-    ink = np.zeros(size * size)
+    piece = np.flatnonzero(weight > 0)
+    middle, half, depth = (each.ravel()[piece] for each in (centre_y, half_width, weight))
+    column = piece % size
     # The few columns in which a band is tall do not make the others' windows larger.
-    tall = half > np.float32(1.3) * np.median(half) if len(half) else np.zeros(0, np.bool_)
+    tall = half > np.float32(1.3) * half.mean() if len(half) else np.zeros(0, np.bool_)
     for chosen in (tall, ~tall):
         if chosen.any():
             index, drawn = band_pixels(size, column[chosen], middle[chosen], half[chosen], depth[chosen], rim)
-            ink += np.bincount(index, drawn, size * size)
-    plane += as_plane(ink).reshape(size, size)
+            ink = np.bincount(index, drawn, (size + 2) * size).reshape(size + 2, size)
+            plane += as_plane(ink[1:-1])
 
 
 def band_pixels(
     size: int, column: NDArray[np.intp], middle: Plane, half: Plane, depth: Plane, rim: float
-) -> tuple[NDArray[np.int32], Plane]:
-    """Flat indices [M] and depths [M] of pieces of band, one piece a column [P]."""
+) -> tuple[NDArray[np.intp], Plane]:
+    """Flat indices [M] and depths [M] of pieces of band, one piece a column [P].
+
+    The indices go into a plane with a row above the film's first and one below its last: what is not on the film is
+    in these.
+    """
     reach = int(np.ceil(float(half.max()) * size)) + 1
-    rows = np.floor(middle * size).astype(np.int32)[:, None] + np.arange(-reach, reach + 1, dtype=np.int32)
-    r = np.abs((rows + np.float32(0.5)) * np.float32(1 / size) - middle[:, None]) / half[:, None]
-    fade = np.clip((1 - r) * half[:, None] * size + np.float32(0.5), 0, 1)
-    fourth = np.minimum(r, 1) ** 2
-    profile = fade * ((1 - rim) * (np.float32(0.55) + np.float32(0.45) * np.sqrt(1 - fourth)) + rim * fourth * fourth)
-    inside = (rows >= 0) & (rows < size)
-    index: NDArray[np.int32] = (rows * size + column[:, None]).astype(np.int32)[inside]
-    return index, as_plane((profile * depth[:, None])[inside])
+    rows = np.floor(middle * size)[:, None] + np.arange(-reach, reach + 1, dtype=np.float32)
+    r = rows + np.float32(0.5)
+    r *= np.float32(1 / size)
+    r -= middle[:, None]
+    np.abs(r, out=r)
+    r /= half[:, None]
+    fade = 1 - r
+    fade *= (half * size)[:, None]
+    fade += np.float32(0.5)
+    np.clip(fade, 0, 1, out=fade)
+    squared = np.minimum(r, 1, out=r)
+    squared *= squared
+    shaft = np.sqrt(1 - squared)
+    shaft *= np.float32((1 - rim) * 0.45)
+    shaft += np.float32((1 - rim) * 0.55)
+    squared *= squared
+    squared *= np.float32(rim)
+    shaft += squared
+    shaft *= fade
+    shaft *= depth[:, None]
+    np.clip(rows, -1, size, out=rows)
+    rows += 1
+    rows *= size  # below 2^24: whole numbers up to there are exact in float32
+    rows += column[:, None]
+    return rows.astype(np.intp).ravel(), shaft.ravel()
 
 
 def stretch(coarse: Plane, size: int) -> Plane:
@@ -214,8 +280,13 @@ def stretch(coarse: Plane, size: int) -> Plane:
     at = np.linspace(0, n - 1.001, size)
     low = at.astype(np.int32)
     share = as_plane(at - low)
-    rows = coarse[low] * (1 - share[:, None]) + coarse[low + 1] * share[:, None]
-    return as_plane(rows[:, low] * (1 - share) + rows[:, low + 1] * share)
+    wide = coarse[:, low] * (1 - share) + coarse[:, low + 1] * share
+    fine = wide[low]  # whole rows are copied faster than columns
+    fine *= 1 - share[:, None]
+    below = wide[low + 1]
+    below *= share[:, None]
+    fine += below
+    return as_plane(fine)
 
 
 def near_curves(grid: Grid, curves: Sequence[tuple[Plane, Plane]], reach: float) -> tuple[NDArray[np.intp], Plane]:

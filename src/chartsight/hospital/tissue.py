@@ -10,6 +10,7 @@ from chartsight.hospital.skeleton import paint_ribs, paint_shoulders, paint_spin
 from chartsight.hospital.strokes import (
     Grid,
     Plane,
+    Strokes,
     add_blob,
     add_lines,
     add_tube,
@@ -49,18 +50,26 @@ def paint_chest(anatomy: Anatomy, grid: Grid) -> Layers:
 
 def lung_plane(anatomy: Anatomy, lung: Hemithorax, d: Plane, grid: Grid) -> Plane:
     """Depth of a lung, 0 outside to 1 in its middle, heart not yet taken out; `d` counts towards its side."""
-    lateral = lung.lateral(grid.y)
-    medial = lung.inner(grid.y)
+    plane = grid.blank()
+    ends = sorted((lung.side * min(lung.medial, 0.0), lung.side * lung.width))
+    at, xs, ys = beside_midline(anatomy, grid, *ends)
+    d = d[at]
+    lateral = lung.lateral(ys)
+    medial = lung.inner(ys)
     span = np.maximum(lateral - medial, np.float32(0.01))
-    across = (lateral - d) * (d - medial) * (np.float32(4) / (span * span))
+    across = lateral - d
+    across *= d - medial
+    across *= np.float32(4) / (span * span)
     # A trunk is an ellipse in cross-section: full depth soon behind a steep edge.
     depth = np.sqrt(np.sqrt(np.clip(across, 0, 1))) * (lateral > medial)
-    floor = lung.diaphragm(as_plane((grid.x - np.float32(anatomy.midline_at(lung.angle_y))) * lung.side))
-    depth *= rise(as_plane(floor - grid.y), 0.004 + 0.006 * (1 - anatomy.sharpness))
+    floor = lung.diaphragm(as_plane((xs - np.float32(anatomy.midline_at(lung.angle_y))) * lung.side))
+    above_floor = as_plane(floor - ys)
+    depth *= rise(above_floor, 0.004 + 0.006 * (1 - anatomy.sharpness))
     # The posterior recess lies behind the dome: the air thins out towards it.
-    depth *= np.float32(0.80) + np.float32(0.20) * np.clip((floor - grid.y) * 12, 0, 1)
-    depth *= np.float32(0.72) + np.float32(0.28) * np.clip((grid.y - np.float32(lung.apex_y)) * 7, 0, 1)
-    return as_plane(depth)
+    depth *= np.float32(0.80) + np.float32(0.20) * np.clip(above_floor * 12, 0, 1)
+    depth *= np.float32(0.72) + np.float32(0.28) * np.clip((ys - np.float32(lung.apex_y)) * 7, 0, 1)
+    plane[at] = depth
+    return plane
 
 
 def heart_edges(anatomy: Anatomy, y: Plane) -> tuple[Plane, Plane]:
@@ -88,22 +97,28 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
     """Share of the trunk that is air: both lungs without the heart, and the windpipe."""
     blur = 0.006 + 0.008 * (1 - anatomy.sharpness)
     right, left = heart_edges(anatomy, grid.y)
-    middle = d - np.float32(anatomy.mediastinum_shift)
+    shift = anatomy.mediastinum_shift
+    # A large patient's thickness is fat around the ribs, not more lung: the air's share of it is smaller.
+    share = anatomy.aeration * min(1.0, anatomy.thickness**-0.75)
+    air = np.clip(d * 8, -1, 1)
+    air *= np.float32(1.3 * anatomy.rotation)
+    air += np.float32(share)
+    air *= np.where(d > 0, lungs[1], lungs[-1])
     # Depth of the heart falls off towards its border, so that the retrocardiac lung shows a little.
+    at, _, _ = beside_midline(anatomy, grid, shift - float(right.max()) - blur, shift + float(left.max()) + blur)
+    middle = d[at] - np.float32(shift)
     span = np.maximum(left + right, np.float32(0.02))
     across = np.clip((left - middle) * (middle + right) * (np.float32(4) / (span * span)), 0, 1)
     heart = rise(np.minimum(left - middle, middle + right), blur) * (
         np.float32(0.50) + np.float32(0.46) * np.sqrt(across)
     )
-    lung = np.where(d > 0, lungs[1], lungs[-1])
-    bias = np.clip(d * 8, -1, 1) * np.float32(1.3 * anatomy.rotation)
-    # A large patient's thickness is fat around the ribs, not more lung: the air's share of it is smaller.
-    share = anatomy.aeration * min(1.0, anatomy.thickness**-0.75)
-    air = lung * (1 - heart) * (np.float32(share) + bias)
+    air[at] *= 1 - heart
 
     # The descending aorta: its left edge runs down beside the spine, behind the heart.
-    aorta = rise(np.float32(0.044 + 0.2 * max(anatomy.heart.knob - 0.07, 0)) - middle, 0.006) * (d > 0)
-    air *= 1 - np.float32(0.40) * aorta * np.clip((grid.y - np.float32(anatomy.heart.arch_y)) * 12, 0, 1)
+    edge = 0.044 + 0.2 * max(anatomy.heart.knob - 0.07, 0)
+    at, _, ys = beside_midline(anatomy, grid, -0.001, edge + 0.006 + shift)
+    aorta = rise(np.float32(edge + shift) - d[at], 0.006) * (d[at] > 0)
+    air[at] *= 1 - np.float32(0.40) * aorta * np.clip((ys - np.float32(anatomy.heart.arch_y)) * 12, 0, 1)
     # The recess behind the dome: a little air is seen through the liver.
     for side in (1, -1):
         lung_edge = anatomy.lung(side)
@@ -114,10 +129,11 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
         air[at] = np.maximum(air[at], np.float32(0.075) * inside * np.clip(1 - below * 14, 0, 1))
 
     # The windpipe, a cylinder of air that ends softly where it divides.
-    above = np.clip((np.float32(anatomy.carina_y + 0.02) - grid.y) * 14, 0, 1)
-    off = (d - np.float32(0.5 * anatomy.mediastinum_shift + 0.004)) * np.float32(1 / 0.0215)
-    windpipe = np.sqrt(dome(off * off))
-    np.maximum(air, np.float32(0.235) * windpipe * above, out=air)
+    centre, radius = 0.5 * shift + 0.004, 0.0215
+    at, _, ys = beside_midline(anatomy, grid, centre - radius, centre + radius)
+    above = np.clip((np.float32(anatomy.carina_y + 0.02) - ys) * 14, 0, 1)
+    off = (d[at] - np.float32(centre)) * np.float32(1 / radius)
+    air[at] = np.maximum(air[at], np.float32(0.235) * np.sqrt(dome(off * off)) * above)
     for side in (1, -1):
         x, y = smooth_curve(
             [anatomy.x(side, 0.004, anatomy.carina_y - 0.01), anatomy.x(side, 0.035, anatomy.carina_y + 0.03),
@@ -126,6 +142,12 @@ def paint_air(anatomy: Anatomy, grid: Grid, d: Plane, lungs: dict[int, Plane]) -
         )  # fmt: skip
         add_tube(air, grid, x, y, 0.014, 0.0, 0.09)
     return as_plane(np.clip(air, 0, 0.92))
+
+
+def beside_midline(anatomy: Anatomy, grid: Grid, start: float, end: float) -> tuple[tuple[slice, slice], Plane, Plane]:
+    """The window of all pixels whose distance from the midline, positive to the left, is between two values."""
+    middle = anatomy.midline(grid.y)
+    return grid.window(float(middle.min()) + start, 0, float(middle.max()) + end, 1)
 
 
 def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
@@ -171,11 +193,10 @@ def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
         u, v = aside * np.float32(1 / 0.125), grid.y * np.float32(1 / (0.02 + 0.085 * a.chin))
         body += np.float32(0.34) * np.sqrt(dome(u * u + v * v))
     # Folds in the armpits: the muscles that run from the arm to the chest overlap its wall.
-    fold = np.float32(0.385 * a.scale + 0.02) - np.float32(0.38) * (grid.y - np.float32(a.shoulder_y + 0.23))
-    lower = np.clip((np.float32(armpit + 0.09) - grid.y) * 9, 0, 1) * np.clip(
-        (grid.y - np.float32(a.shoulder_y)) * 6, 0, 1
-    )
-    body *= 1 + np.float32(0.16) * rise(aside - fold, 0.02) * lower
+    at, _, ys = grid.window(0, a.shoulder_y, 1, armpit + 0.09)
+    fold = np.float32(0.385 * a.scale + 0.02) - np.float32(0.38) * (ys - np.float32(a.shoulder_y + 0.23))
+    lower = np.clip((np.float32(armpit + 0.09) - ys) * 9, 0, 1) * np.clip((ys - np.float32(a.shoulder_y)) * 6, 0, 1)
+    body[at] *= 1 + np.float32(0.16) * rise(aside[at] - fold, 0.02) * lower
     # The mediastinum's own density: great vessels and spine muscles.
     core = np.exp(-((d - np.float32(a.mediastinum_shift)) ** 2) * np.float32(1 / (2 * 0.07**2)))
     return as_plane(body * (1 + np.float32(0.10) * core))
@@ -183,14 +204,16 @@ def paint_trunk(anatomy: Anatomy, grid: Grid, d: Plane) -> Plane:
 
 def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
     """The hila and the tree of arteries and veins: it tapers, and is hardly seen in the outer third of a lung."""
+    paint_hila(anatomy, layers)
     rng = np.random.default_rng([VESSEL_STREAM, anatomy.body_seed])
     grid, strength = layers.grid, anatomy.vascularity
     strokes: dict[float, list[tuple[Plane, Plane, Plane]]] = {width: [] for width in VESSEL_WIDTHS}
+    t = np.linspace(0, 1, 16)[:, None]
+    taper = as_plane((1 - 0.28 * t) ** 1.15)
     for side in (1, -1):
         lung = anatomy.lung(side)
         size = lung.height / 0.55
-        hilum_y = anatomy.hilum_y - 0.014 * side
-        paint_hilum(anatomy, layers, side, hilum_y, size)
+        hilum_y = anatomy.hilum_of(side)
         # Heads down to the base, fewer and thinner up: a standing patient's blood is in the lower zones.
         angle = np.concatenate((rng.normal(-1.15, 0.18, 4), rng.normal(-0.45, 0.25, 4), rng.normal(0.15, 0.25, 4),
                                 rng.normal(0.75, 0.2, 5), rng.normal(1.2, 0.2, 5)))  # fmt: skip
@@ -199,15 +222,15 @@ def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
         width = rng.uniform(0.45, 1.05, len(angle)) * (0.90 + 0.22 * np.sin(angle))
         for generation in range(5):
             length = (0.075, 0.060, 0.050, 0.042, 0.034)[generation] * rng.uniform(0.7, 1.35, len(x)) * size
-            t = np.linspace(0, 1, 16)[:, None]
             heading = angle + rng.normal(0, 0.5, len(x)) * t
-            px, py = x + np.cumsum(np.cos(heading) * length / 16, 0), y + np.cumsum(np.sin(heading) * length / 16, 0)
-            taper = width * (1 - 0.28 * t)
-            away = np.hypot(px - 0.07, py - hilum_y) / size
-            ink = taper**1.15 * length / 16 * np.exp(-np.clip(away - 0.04, 0, 1) / 0.26)
+            step = as_plane(length / 16)
+            px = as_plane(x) + np.cumsum(np.cos(as_plane(heading)) * step, 0)
+            py = as_plane(y) + np.cumsum(np.sin(as_plane(heading)) * step, 0)
+            away = np.sqrt((px - np.float32(0.07)) ** 2 + (py - np.float32(hilum_y)) ** 2) * np.float32(1 / size)
+            ink = np.exp(np.clip(away - np.float32(0.04), 0, 1) * np.float32(-1 / 0.26)) * taper
+            ink *= as_plane(width**1.15) * step
             level = VESSEL_WIDTHS[min(generation, len(VESSEL_WIDTHS) - 1)]
-            sheet = (anatomy.midline(as_plane(py.ravel())) + side * px.ravel(), py.ravel(), ink.ravel())
-            strokes[level].append((as_plane(sheet[0]), as_plane(sheet[1]), as_plane(sheet[2])))
+            strokes[level].append(((anatomy.midline(py) + side * px).ravel(), py.ravel(), ink.ravel()))
             split = rng.uniform(0.12, 0.42, len(x))
             x, y = np.tile(px[-1], 2), np.tile(py[-1], 2)
             angle = np.concatenate((heading[-1] - split, heading[-1] + split * rng.uniform(0.5, 1.2, len(split))))
@@ -227,22 +250,31 @@ def paint_vessels(anatomy: Anatomy, layers: Layers) -> None:
         add_lines(layers.vessels, grid, tree_x, tree_y, depths * np.float32(0.105 * strength), half_width)
 
 
-def paint_hilum(anatomy: Anatomy, layers: Layers, side: int, hilum_y: float, size: float) -> None:
-    """The pulmonary artery of a side: on the right a comma that descends, on the left a cap over the bronchus."""
+# Distances from the midline and heights about the hilum, each followed from the heart outwards: on the right a comma
+# that descends, on the left a cap over the bronchus.
+PULMONARY_TRUNKS = {
+    -1: [(0.050, -0.035), (0.068, -0.010), (0.083, 0.035), (0.088, 0.085), (0.094, 0.125)],
+    1: [(0.048, -0.015), (0.070, -0.018), (0.083, 0.010), (0.088, 0.055), (0.096, 0.10)],
+}
+UPPER_ARTERIES = {
+    -1: [(0.060, -0.015), (0.074, -0.055), (0.084, -0.10)],
+    1: [(0.066, -0.02), (0.080, -0.058), (0.094, -0.10)],
+}
+
+
+def paint_hila(anatomy: Anatomy, layers: Layers) -> None:
+    """The pulmonary arteries of both sides."""
     grid, strength = layers.grid, anatomy.vascularity
-    if side < 0:
-        trunk = [(0.050, -0.035), (0.068, -0.010), (0.083, 0.035), (0.088, 0.085), (0.094, 0.125)]
-        upper = [(0.060, -0.015), (0.074, -0.055), (0.084, -0.10)]
-    else:
-        trunk = [(0.048, -0.015), (0.070, -0.018), (0.083, 0.010), (0.088, 0.055), (0.096, 0.10)]
-        upper = [(0.066, -0.02), (0.080, -0.058), (0.094, -0.10)]
-    for points, half_width, depth in ((trunk, 0.0125, 0.105), (upper, 0.0065, 0.075)):
-        ys = [hilum_y + y * size for _, y in points]
-        curve = smooth_curve([anatomy.x(side, d, y) for (d, _), y in zip(points, ys, strict=True)], ys, 40)
-        x, y, length = along(*curve)
-        fade = np.linspace(1.0, 0.45, len(x), dtype=np.float32)
-        add_lines(layers.vessels, grid, x, y, length * fade * np.float32(depth * strength), half_width)
-    add_blob(layers.vessels, grid, anatomy.x(side, 0.072, hilum_y), hilum_y, 0.036, 0.055, 0.085 * strength)
+    for arteries, half_width, depth in ((PULMONARY_TRUNKS, 0.0125, 0.105), (UPPER_ARTERIES, 0.0065, 0.075)):
+        strokes = Strokes()
+        for side, points in arteries.items():
+            ys = [anatomy.hilum_of(side) + y * anatomy.lung(side).height / 0.55 for _, y in points]
+            xs = [anatomy.x(side, d, y) for (d, _), y in zip(points, ys, strict=True)]
+            strokes.add(*smooth_curve(xs, ys, 40), depth * strength, fade=0.45)
+        strokes.draw(layers.vessels, grid, half_width)
+    for side in (1, -1):
+        y = anatomy.hilum_of(side)
+        add_blob(layers.vessels, grid, anatomy.x(side, 0.072, y), y, 0.036, 0.055, 0.085 * strength)
 
 
 def paint_abdomen(anatomy: Anatomy, layers: Layers) -> None:

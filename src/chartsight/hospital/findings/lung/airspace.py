@@ -138,10 +138,10 @@ def texture(rng: np.random.Generator, space: Airspace, cell: float, *, flat: flo
         t = as_plane(at - low)
         return low % LATTICE, (low + 1) % LATTICE, as_plane(t * t * (3 - 2 * t))
 
-    low, high, t = between(as_plane(space.y[:, 0] / np.float32(cell)))
-    rows = lattice[low] * (1 - t[:, None]) + lattice[high] * t[:, None]
     low, high, t = between(as_plane(space.x[0] / np.float32(cell * flat)))
-    return as_plane(rows[:, low] * (1 - t) + rows[:, high] * t)
+    wide = lattice[:, low] * (1 - t) + lattice[:, high] * t
+    low, high, t = between(as_plane(space.y[:, 0] / np.float32(cell)))
+    return as_plane(wide[low] * (1 - t[:, None]) + wide[high] * t[:, None])
 
 
 def lumps(rng: np.random.Generator, space: Airspace, cell: float) -> Plane:

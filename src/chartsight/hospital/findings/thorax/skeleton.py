@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from chartsight.hospital.anatomy import Anatomy, rib_edges
+from chartsight.hospital.anatomy import Anatomy, around_lungs
 from chartsight.hospital.strokes import Grid, Plane, as_plane, rise
 
 
@@ -43,8 +43,7 @@ class Break:
 
 def fit_ribs(anatomy: Anatomy) -> Anatomy:
     """The anatomy with its ribs around lungs whose width or height has changed."""
-    fitted = (replace(rib, edge=rib_edges(rib.spine_y, rib.drop, anatomy.left, anatomy.right)) for rib in anatomy.ribs)
-    return replace(anatomy, ribs=tuple(fitted))
+    return replace(anatomy, ribs=around_lungs(anatomy.ribs, anatomy.left, anatomy.right))
 
 
 def break_bone(bone: Plane, grid: Grid, broken: Break) -> Plane:
