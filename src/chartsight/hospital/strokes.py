@@ -148,9 +148,12 @@ def along(x: Plane, y: Plane, step: float = 0.002) -> tuple[Plane, Plane, Plane]
 class Strokes:
     """Curves of one breadth, drawn together: many short ones at little more than the cost of one.
 
-    borders = Strokes()
-    borders.add(x, y, depth=0.06)
-    borders.draw(layers.bone, grid, half_width=0.003)
+        borders = Strokes()
+        borders.add(x, y, depth=0.06)
+        borders.draw(layers.bone, grid, half_width=0.003)
+
+    Args:
+        parts: x [P], y [P] and weight [P] of the points of each curve, as `add_lines` takes them.
     """
 
     parts: list[tuple[Plane, Plane, Plane]] = field(default_factory=list)
@@ -267,11 +270,11 @@ def band_pixels(
     shaft += squared
     shaft *= fade
     shaft *= depth[:, None]
-    np.clip(rows, -1, size, out=rows)
-    rows += 1
-    rows *= size  # below 2^24: whole numbers up to there are exact in float32
-    rows += column[:, None]
-    return rows.astype(np.intp).ravel(), shaft.ravel()
+    index = np.clip(rows, -1, size, out=rows).astype(np.intp)
+    index += 1
+    index *= size
+    index += column[:, None]
+    return index.ravel(), shaft.ravel()
 
 
 def stretch(coarse: Plane, size: int) -> Plane:
