@@ -4,9 +4,9 @@
     python -m chartsight.starters.trials runs/trials --write docs/starter.md   into the page, too
 
 One change at a time from the sizes of `recipes/starters/0-lessons.yaml`, each taught with the same short budget on the
-same small hospital: a tower learns the tower's lesson, a language model that of words, the sizes of the recipe both. The
-hospital's findings are plain ones (difficulty `easy`): on faint ones no tower learns in so short a time. Budgets are
-too short for good figures; they are for comparing. Finished lessons are kept: a killed run goes on.
+same small hospital: a tower learns the tower's lesson, a language model that of words, the sizes of the recipe both.
+The hospital's findings are plain ones (difficulty `easy`): on faint ones no tower learns in so short a time. Budgets
+are too short for good figures; they are for comparing. Finished lessons are kept: a killed run goes on.
 """
 
 from __future__ import annotations
