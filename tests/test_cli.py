@@ -22,6 +22,7 @@ from chartsight.demo import open_data_steps, synthetic_steps
 from chartsight.errors import ChartsightError, GateError, RecordError
 from chartsight.exits import exit_code
 from tests.questions.released_files import STUDIES, picc_item, write_items, write_record
+from tests.signals import heed_interrupts
 
 pytest_plugins = ["tests.fixtures_hospital"]
 
@@ -154,11 +155,6 @@ def test_a_bug_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         exit_code(call)
-
-
-def heed_interrupts() -> None:
-    """A shell's background jobs, a CI's among them, are born deaf to SIGINT, and so are their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("sent", "workers"), [("SIGINT", 1), ("SIGINT", 2), ("SIGTERM", 2)])

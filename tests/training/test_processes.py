@@ -32,7 +32,7 @@ def learn(recipe: AnswerRecipe, out: Path, processes: int, *flags: str, wanted: 
     command = [sys.executable, *(torchrun if processes > 1 else []), str(PROGRAM), str(file), str(out), *flags]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
-    assert (done.returncode != 0) == bool(wanted), done.stderr[-3000:]
+    assert (done.returncode != 0) == bool(wanted), done.stderr[-20_000:]
     return out
 
 

@@ -29,6 +29,7 @@ from chartsight.records.ehrxqa.steps import DATABASE, DONE, work_folder
 from chartsight.records.ehrxqa.workers import Job, step_runner
 from chartsight.runs import manifest_path
 from tests.records.ehrxqa.conftest import small, sources_of
+from tests.signals import heed_interrupts
 
 Database = Callable[[str, EhrxqaSplit], Path]
 POINTS = 20
@@ -171,7 +172,10 @@ def is_gone(process: psutil.Process) -> bool:
 def begin(hospital: Path, out: Path, done: int, log: Path) -> tuple[subprocess.Popen[bytes], list[psutil.Process]]:
     """A build with two workers, which are stopped in the middle of a step when so many steps or more are done."""
     with log.open("w") as said:
-        build = subprocess.Popen(flags(hospital, out, "--force"), stderr=said, stdout=said, start_new_session=True)
+        build = subprocess.Popen(
+            flags(hospital, out, "--force"), stderr=said, stdout=said, start_new_session=True,
+            preexec_fn=heed_interrupts,
+        )  # fmt: skip
     while True:
         until(lambda: build.poll() is not None or (len(steps_of(out)) >= done and half_steps(out)))
         assert build.poll() is None, log.read_text()
