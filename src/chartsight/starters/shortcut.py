@@ -63,8 +63,8 @@ class ShortcutPlan:
     learn: int = 2_000
     test: int = 1_000
     size_px: int = 64
-    steps: int = 1_000
-    pull: float = 6.0
+    steps: int = 1_400
+    pull: float = 9.0
     difficulty: str = "easy"
     style: str = "harbour"
     seed: int = 330_001
