@@ -32,10 +32,10 @@ def keep_freed_memory() -> None:
     """Let glibc keep the memory that is freed, up to 64 MiB, for the next array.
 
     By default the pages of every plane of a film go back to the system and are fetched anew for the next plane, which
-    takes a sixth of the drawing. Other C libraries go on as they do. Source: mallopt(3).
+    takes a seventh of the drawing. Other C libraries, and Windows, go on as they do. Source: mallopt(3).
     """
     trim_threshold, mmap_threshold, kept = -1, -3, 64 << 20
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(trim_threshold, kept)
         mallopt(mmap_threshold, kept // 2)
